@@ -1,0 +1,89 @@
+"""The one typed reader of the environment.
+
+Values differ between deployments, code does not. A missing or malformed
+variable stops the process at start, and all mistakes are named in one message.
+With no server's URL set, ``governance.embedded`` starts the embedded servers
+and puts their URLs and keys into the environment before this is read.
+"""
+
+from functools import cache
+from pathlib import Path
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Misconfigured(SystemExit):
+    """A variable is missing or malformed; the message names every one."""
+
+
+class Config(BaseSettings):
+    """What may differ from one deployment to the next."""
+
+    model_config = SettingsConfigDict(env_prefix="", case_sensitive=False, extra="ignore")
+
+    lockgate_home: Path = Path(".lockgate")
+    """The folder of everything embedded servers, keys and the directory store keep."""
+
+    database_url: str
+    """``postgresql://`` URL of the application's role: it may not change the audit log."""
+
+    database_owner_url: str | None = None
+    """URL of the role that owns the tables, for migrations only. Without it the first one migrates."""
+
+    broker_url: str
+    """Celery's broker, ``redis://`` or ``amqp://``. Agents never hold it."""
+
+    mirror_url: str
+    """The mirror stream agents write to and dark agents read, ``redis://``."""
+
+    store_url: str
+    """Artifacts: ``file:///folder`` or ``s3://bucket/prefix?endpoint=URL&region=NAME``."""
+
+    secret_key_file: Path
+    """Django's secret key, at least 50 characters."""
+
+    signing_key_file: Path
+    """Ed25519 private key (PEM) that signs desired states."""
+
+    successor_key_file: Path | None = None
+    """The key that will follow; agents learn its public half beforehand."""
+
+    public_url: str = "http://127.0.0.1:8000"
+    """Where browsers, pipelines and agents reach this service."""
+
+    allowed_hosts: str = "127.0.0.1,localhost,[::1]"
+    """Host names this service answers to, comma-separated."""
+
+    agent_networks: str = "127.0.0.0/8,::1/128"
+    """Networks hints may be sent to, comma-separated CIDR. Anything else is never called."""
+
+    secure_cookies: bool = False
+    """On behind TLS. Off, sessions also work on plain loopback."""
+
+    debug: bool = False
+    """Django's debug pages and ``/styleguide/``. Never in production."""
+
+    upload_limit: int = Field(default=4 * 1024**3, gt=0)
+    """Bytes of one blob, at most."""
+
+    lease_seconds: float = Field(default=15.0, gt=0)
+    """How long an agent's report counts: three of its five-second rounds."""
+
+    sweep_seconds: float = Field(default=2.0, gt=0)
+    """How often beat looks for what nobody was woken for. One indexed query each time."""
+
+
+@cache
+def load() -> Config:
+    """Read the environment once.
+
+    Raises:
+        Misconfigured: naming every variable that is missing or malformed.
+    """
+    try:
+        return Config()
+    except ValidationError as error:
+        lines = [f"{'.'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors()]
+        message = "Lockgate cannot start:\n  " + "\n  ".join(lines)
+        raise Misconfigured(message) from None
