@@ -1,0 +1,103 @@
+"""The chain's arithmetic: what is hashed, and how entries hang together.
+
+An entry's *leaf* is the exact RFC 8785 (canonical JSON) bytes of its public
+fields; its hash is the RFC 6962 leaf hash, SHA-256 of a zero byte and the leaf.
+Names, reasons and facts lie beside it in a *payload*, of which the leaf holds
+only SHA-256(salt + payload), so a payload can be erased without breaking the
+chain.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+import rfc8785
+
+GENESIS = "0" * 64
+LEAF_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One entry as the database holds it; ``payload`` is None once erased."""
+
+    seq: int
+    leaf: str
+    hash: str
+    salt: bytes | None
+    payload: str | None
+    columns: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """The first thing wrong with an entry."""
+
+    seq: int
+    reason: str
+
+
+def leaf_hash(leaf: bytes) -> str:
+    """Return the RFC 6962 leaf hash of an entry, in hex."""
+    return hashlib.sha256(b"\x00" + leaf).hexdigest()
+
+
+def payload_hash(salt: bytes, payload: bytes) -> str:
+    """Return what a leaf holds of its payload, in hex."""
+    return hashlib.sha256(salt + payload).hexdigest()
+
+
+def canonical(value: object) -> str:
+    """Return the RFC 8785 form of a JSON value.
+
+    Raises:
+        rfc8785.CanonicalizationError: a value JSON cannot hold exactly.
+    """
+    return rfc8785.dumps(value).decode()  # type: ignore[arg-type]
+
+
+def faults(entries: Iterable[Stored]) -> Iterator[Fault]:
+    """Walk the whole chain in order and yield what is wrong with it."""
+    previous, expected = GENESIS, 1
+    objects: dict[str, tuple[int, str]] = {}
+    for entry in entries:
+        reason = _wrong_with(entry, previous=previous, expected=expected, objects=objects)
+        if reason:
+            yield Fault(entry.seq, reason)
+        try:
+            fields = json.loads(entry.leaf)
+            objects[str(fields["object"])] = (int(fields["object_seq"]), entry.hash)
+        except (ValueError, TypeError, KeyError):
+            pass  # Already named above: such a leaf is not canonical.
+        previous, expected = entry.hash, entry.seq + 1
+
+
+def _wrong_with(
+    entry: Stored, *, previous: str, expected: int, objects: Mapping[str, tuple[int, str]]
+) -> str:
+    """Say what is wrong with one entry, given what came before it, or ``""``."""
+    if entry.seq != expected:
+        return f"entry {expected} is missing"
+    try:
+        fields = json.loads(entry.leaf)
+        if canonical(fields) != entry.leaf:
+            return "its leaf is not in canonical form"
+    except (ValueError, TypeError):
+        return "its leaf is not JSON"
+    if leaf_hash(entry.leaf.encode()) != entry.hash:
+        return "its leaf does not have its hash"
+    if fields.get("seq") != entry.seq or fields.get("prev_hash") != previous:
+        return "it does not follow the entry before it"
+    object_seq, object_hash = objects.get(str(fields.get("object")), (0, GENESIS))
+    if (fields.get("object_seq"), fields.get("prev_object_hash")) != (object_seq + 1, object_hash):
+        return "it does not follow its object's entry before it"
+    for name, value in entry.columns.items():
+        if fields.get(name) != value:
+            return f"its column {name} differs from its leaf"
+    if entry.payload is not None and entry.salt is not None:
+        if payload_hash(entry.salt, entry.payload.encode()) != fields.get("payload_sha256"):
+            return "its payload does not have the hash in its leaf"
+    elif entry.payload is not None:
+        return "its payload has lost its salt"
+    return ""

@@ -1,0 +1,99 @@
+"""The only writer of the audit log."""
+
+import secrets
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import ParamSpec, TypeVar, cast
+from uuid import UUID
+
+from django.db import connection, transaction
+
+from governance.actors import Actor
+from governance.audit import chain
+from governance.audit.actions import Action
+from governance.errors import Refused
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_APPEND = "SELECT audit_append(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+
+
+def record(
+    action: Action,
+    *,
+    actor: Actor,
+    object: str,
+    subject: str,
+    model: str | None = None,
+    version: int | None = None,
+    environment: str | None = None,
+    request: UUID | None = None,
+    details: Mapping[str, object] | None = None,
+) -> int:
+    """Append one entry, inside the transaction that makes the change; return its seq.
+
+    Call it last: it locks the head of the chain until that transaction ends,
+    and every other writer waits.
+
+    Args:
+        object: whose chain it joins: ``model:<name>`` for all about a model's versions,
+            else ``environment:<slug>``, ``agent:<uuid>``, ``principal:<uuid>`` or ``system``.
+        subject: what changed, ``<kind>:<id>``. A deferred trigger looks for exactly this.
+        details: the payload; strings, numbers, booleans, lists and mappings.
+
+    Raises:
+        RuntimeError: outside a transaction.
+        rfc8785.CanonicalizationError: details that JSON cannot hold exactly.
+    """
+    if not connection.in_atomic_block:
+        message = "record() must run in the transaction it describes"
+        raise RuntimeError(message)
+    payload = chain.canonical({"actor": actor.label, **(details or {})})
+    arguments = (
+        action.value,
+        actor.kind,
+        actor.id,
+        object,
+        subject,
+        model,
+        version,
+        environment,
+        request,
+        payload,
+        secrets.token_bytes(16),
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(_APPEND, arguments)
+        return int(cursor.fetchone()[0])
+
+
+def records_refusals(service: Callable[P, R]) -> Callable[P, R]:
+    """Let a refusal survive the rollback of the transaction it ended.
+
+    Goes around a service, outside its transaction. The entry is written in a
+    transaction of its own.
+    """
+
+    @wraps(service)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return service(*args, **kwargs)
+        except Refused as refusal:
+            _record_refusal(refusal, actor=cast("Actor", kwargs["actor"]))
+            raise
+
+    return guarded
+
+
+@transaction.atomic
+def _record_refusal(refusal: Refused, *, actor: Actor) -> None:
+    kind, _, name = refusal.object.partition(":")
+    record(
+        Action.ATTEMPT_REFUSED,
+        actor=actor,
+        object=refusal.object,
+        subject=refusal.subject,
+        model=name if kind == "model" else None,
+        details={"rule": refusal.rule, "reason": refusal.message},
+    )

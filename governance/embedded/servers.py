@@ -1,0 +1,123 @@
+"""Attach to a server that runs for a home, or start it. Never two for one home."""
+
+import atexit
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Protocol
+
+from governance.embedded import processes
+from governance.embedded.errors import EmbeddedError
+from governance.embedded.home import Home
+from governance.embedded.processes import Process
+
+GOODBYE_SECONDS = 15.0
+"""How long a server that is being shut down may take before we start another."""
+
+
+class Server(Protocol):
+    """One kind of embedded server."""
+
+    name: str
+    stop_signal: signal.Signals
+
+    def answers(self, record: Mapping[str, object]) -> bool:
+        """Say whether the server described by a record takes work now."""
+
+    def start(self, home: Home, *, thread_stays: bool) -> "Started":
+        """Start it and return once it takes work. The home's lock is held."""
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A server this process started: it stops it, too."""
+
+    child: subprocess.Popen[bytes]
+    urls: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Own:
+    home: Home
+    server: Server
+    child: subprocess.Popen[bytes]
+    starter: int
+
+
+_own: list[_Own] = []
+
+
+def ensure(home: Home, server: Server, *, thread_stays: bool = False) -> dict[str, str]:
+    """Give the URLs of the running server of this home, starting it if there is none."""
+    urls = attach(home, server)
+    if urls is not None:
+        return urls
+    with home.lock():
+        urls = _attach_or_see_off(home, server)
+        if urls is not None:
+            return urls
+        started = server.start(home, thread_stays=thread_stays)
+        _write_down(home, server, started)
+    if not _own:
+        atexit.register(stop_started)
+    _own.append(_Own(home, server, started.child, os.getpid()))
+    return dict(started.urls)
+
+
+def _write_down(home: Home, server: Server, started: Started) -> None:
+    process = Process.of(started.child.pid)
+    record = {"pid": process.pid, "started": process.started, **started.urls}
+    try:
+        home.write_record(server.name, record)
+    except BaseException:
+        processes.stop(
+            started.child, seconds=GOODBYE_SECONDS, with_signal=server.stop_signal
+        )
+        raise
+
+
+def attach(home: Home, server: Server) -> dict[str, str] | None:
+    """Give the URLs of a server that runs and answers, or None."""
+    record = home.record(server.name)
+    if record is None or not recorded(record).alive() or not server.answers(record):
+        return None
+    return {key: str(value) for key, value in record.items() if key not in ("pid", "started")}
+
+
+def recorded(record: Mapping[str, object]) -> Process:
+    """Name the process a record is about."""
+    pid = record.get("pid")
+    return Process(pid if isinstance(pid, int) else 0, str(record.get("started", "")))
+
+
+def _attach_or_see_off(home: Home, server: Server) -> dict[str, str] | None:
+    """Wait until the server on record either answers or is gone: it may be just ending."""
+    record = home.record(server.name)
+    until = time.monotonic() + GOODBYE_SECONDS
+    while record is not None and recorded(record).alive():
+        urls = attach(home, server)
+        if urls is not None:
+            return urls
+        if time.monotonic() > until:
+            pid = recorded(record).pid
+            raise EmbeddedError(f"{server.name} of {home.path} (process {pid}) does not answer.")
+        time.sleep(0.05)
+    return None
+
+
+def stop_started(home: Home | None = None) -> None:
+    """Stop what this process started, last first; what it merely attached to goes on."""
+    for own in reversed(_own):
+        if own.starter != os.getpid() or home not in (None, own.home):
+            continue
+        if own.child.poll() is None:
+            processes.stop(
+                own.child, seconds=GOODBYE_SECONDS, with_signal=own.server.stop_signal
+            )
+        with suppress(OSError):
+            (own.home.run / f"{own.server.name}.json").unlink(missing_ok=True)
+    _own[:] = [own for own in _own if own.starter == os.getpid() and home not in (None, own.home)]

@@ -1,0 +1,45 @@
+"""What names and free text may look like, checked before anything is stored.
+
+Slugs go into URLs, file names and audit leaves, so they are ASCII. Free text
+may be any script, but no control characters (PostgreSQL refuses NUL), no lone
+surrogates and no direction overrides, which make a name look like another.
+"""
+
+import re
+import unicodedata
+
+SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\Z")
+SHA256 = re.compile(r"[0-9a-f]{64}\Z")
+_FORBIDDEN = {"Cc", "Cs", "Co", "Cn"}
+_INVISIBLE = frozenset("\u061c\u200b\u200e\u200f\u2028\u2029\ufeff") | frozenset(
+    map(chr, (*range(0x202A, 0x202F), *range(0x2060, 0x206A)))
+)
+
+
+def is_slug(text: object) -> bool:
+    """Tell whether ``text`` is 1 to 63 lower-case letters, digits and inner hyphens."""
+    return isinstance(text, str) and SLUG.match(text) is not None
+
+
+def is_sha256(text: object) -> bool:
+    """Tell whether ``text`` is a SHA-256 in 64 lower-case hexadecimal digits."""
+    return isinstance(text, str) and SHA256.match(text) is not None
+
+
+def problem_with(text: str, *, limit: int = 2_000, blank: bool = False) -> str:
+    """Say what is wrong with a piece of free text, or return ``""``.
+
+    Args:
+        limit: characters, at most.
+        blank: whether nothing but white space is fine.
+    """
+    if not blank and not text.strip():
+        return "must not be blank"
+    if len(text) > limit:
+        return f"is longer than {limit} characters"
+    for char in text:
+        if char in "\n\t":
+            continue
+        if unicodedata.category(char) in _FORBIDDEN or char in _INVISIBLE:
+            return f"contains the character U+{ord(char):04X}, which is not allowed"
+    return ""

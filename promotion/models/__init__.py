@@ -1,0 +1,26 @@
+"""What may run where, what was asked for, and what agents say they do."""
+
+from promotion.models.agents import Agent, AgentReport, JoinToken, ServingInterval, Telling
+from promotion.models.deployments import Deployment
+from promotion.models.evidence import DarkTally, PredictionBatch
+from promotion.models.requests import Approval, Request
+from promotion.models.rollouts import Rollout, RolloutStep
+from promotion.models.targets import DesiredState, Policy, Target
+
+__all__ = [
+    "Agent",
+    "AgentReport",
+    "Approval",
+    "DarkTally",
+    "Deployment",
+    "DesiredState",
+    "JoinToken",
+    "Policy",
+    "PredictionBatch",
+    "Request",
+    "Rollout",
+    "RolloutStep",
+    "ServingInterval",
+    "Target",
+    "Telling",
+]

@@ -1,0 +1,104 @@
+"""Where models run: a target is one tier of one environment, with its own generations."""
+
+from typing import ClassVar
+from uuid import UUID, uuid4
+
+from django.db import models
+from django.utils import timezone
+
+from governance.errors import NotFound
+
+
+class TargetQuerySet(models.QuerySet["Target"]):
+    def locked(self, environment_id: UUID) -> "dict[str, Target]":
+        """Hold all targets of one environment until the transaction ends, by tier.
+
+        Every decision about an environment takes this lock first, so decisions
+        about one environment happen one after the other.
+        """
+        rows = self.select_for_update().filter(environment=environment_id).order_by("tier")
+        found = {target.tier: target for target in rows.select_related("environment")}
+        if not found:
+            message = "This environment has no targets."
+            raise NotFound(message, environment_id=str(environment_id))
+        return found
+
+
+class Target(models.Model):
+    """(environment, tier). All its agents get the same desired state."""
+
+    class Tier(models.TextChoices):
+        LIVE = "live"
+        DARK = "dark"
+
+    id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
+    environment = models.ForeignKey(
+        "governance.Environment", models.PROTECT, related_name="targets"
+    )
+    tier = models.CharField(max_length=4, choices=Tier.choices)
+    generation = models.BigIntegerField(default=0)
+    mirror_fraction = models.FloatField(default=0.0)
+
+    objects = TargetQuerySet.as_manager()
+
+    class Meta:
+        ordering: ClassVar = ["environment__position", "-tier"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["environment", "tier"], name="one_target_per_tier"),
+            models.CheckConstraint(
+                condition=models.Q(mirror_fraction__gte=0, mirror_fraction__lte=1),
+                name="a_mirror_fraction_is_a_fraction",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.environment}/{self.tier}"
+
+
+class DesiredState(models.Model):
+    """What a target was told to run, as the exact bytes that were signed. Never changed."""
+
+    id = models.BigAutoField(primary_key=True)
+    target = models.ForeignKey(Target, models.PROTECT, related_name="states")
+    generation = models.BigIntegerField()
+    sha256 = models.CharField(max_length=64)
+    payload = models.BinaryField()
+    envelope = models.BinaryField()
+    cause = models.CharField(max_length=200)
+    at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering: ClassVar = ["-generation"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["target", "generation"], name="a_generation_is_never_reused"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.target} generation {self.generation}"
+
+
+class Policy(models.Model):
+    """The rules of one environment, as a versioned document. Never changed."""
+
+    id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
+    environment = models.ForeignKey(
+        "governance.Environment", models.PROTECT, related_name="policies"
+    )
+    number = models.PositiveIntegerField()
+    document = models.JSONField()
+    sha256 = models.CharField(max_length=64)
+    at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering: ClassVar = ["-number"]
+        verbose_name_plural = "policies"
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["environment", "number"], name="a_policy_number_is_never_reused"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"policy {self.number} of {self.environment}"

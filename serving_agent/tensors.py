@@ -1,0 +1,134 @@
+"""Tensors between the Open Inference Protocol's JSON and numpy.
+
+Strict on the way in: a wrong type, a number that does not fit or a literal
+NaN is the caller's mistake and is said so, because a silent cast would be
+scored. ``null`` stands for a missing number, where the caller may leave one out.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from serving_agent.errors import BadRequest
+from serving_agent.ports import Tensor
+
+DTYPES: dict[str, Any] = {
+    "BOOL": np.bool_,
+    "INT8": np.int8,
+    "INT16": np.int16,
+    "INT32": np.int32,
+    "INT64": np.int64,
+    "UINT8": np.uint8,
+    "UINT16": np.uint16,
+    "UINT32": np.uint32,
+    "UINT64": np.uint64,
+    "FP16": np.float16,
+    "FP32": np.float32,
+    "FP64": np.float64,
+    "BYTES": np.object_,
+}
+FLOATS = frozenset({"FP16", "FP32", "FP64"})
+MAX_RANK = 8
+MAX_ELEMENTS = 2**31
+
+_decode_floats = msgspec.json.Decoder(list[float]).decode
+_decode_ints = msgspec.json.Decoder(list[int]).decode
+_decode_bools = msgspec.json.Decoder(list[bool]).decode
+_decode_texts = msgspec.json.Decoder(list[str]).decode
+_decode_any = msgspec.json.Decoder().decode
+
+_FLAT: dict[str, Callable[[msgspec.Raw], list[Any]]] = {
+    "BOOL": _decode_bools,
+    "BYTES": _decode_texts,
+    **dict.fromkeys(FLOATS, _decode_floats),
+}
+_PYTHON: dict[str, tuple[type, ...]] = {
+    "BOOL": (bool,),
+    "BYTES": (str,),
+    **dict.fromkeys(FLOATS, (float, int)),
+}
+
+
+class WireTensor(msgspec.Struct):
+    """A tensor as it stands in JSON; ``data`` is decoded once its type is known."""
+
+    name: str
+    datatype: str
+    shape: list[int]
+    data: msgspec.Raw
+    parameters: dict[str, Any] | None = None
+
+
+def _flatten(nested: Any, *, datatype: str) -> list[Any]:
+    """Flatten row-major nested lists, and turn null into NaN where numbers may be missing."""
+    wanted = _PYTHON.get(datatype, (int,))
+    flat: list[Any] = []
+    stack = [nested]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, list):
+            stack.extend(reversed(item))
+        elif item is None and datatype in FLOATS:
+            flat.append(math.nan)
+        elif isinstance(item, wanted) and isinstance(item, bool) == (datatype == "BOOL"):
+            flat.append(item)
+        else:
+            raise BadRequest(f"data holds a {type(item).__name__}, which is not {datatype}")
+    return flat
+
+
+def _values(wire: WireTensor) -> list[Any]:
+    try:
+        return _FLAT.get(wire.datatype, _decode_ints)(wire.data)
+    except msgspec.ValidationError:
+        pass
+    nested = _decode_any(wire.data)
+    if not isinstance(nested, list):
+        raise BadRequest(f"input {wire.name!r}: data is not an array")
+    return _flatten(nested, datatype=wire.datatype)
+
+
+def _check_shape(wire: WireTensor, count: int) -> None:
+    if len(wire.shape) > MAX_RANK:
+        raise BadRequest(f"{wire.name!r}: more than {MAX_RANK} dimensions")
+    if any(size < 1 for size in wire.shape):
+        raise BadRequest(f"{wire.name!r}: every dimension is at least 1")
+    if math.prod(wire.shape) != count:
+        raise BadRequest(f"{wire.name!r}: shape {wire.shape} does not hold {count} values")
+
+
+def read(wire: WireTensor) -> Tensor:
+    """Turn a JSON tensor into an array.
+
+    A NaN in the result was a ``null``; whether it may be one is for the caller to check.
+
+    Raises:
+        BadRequest: type, shape and data do not belong together.
+    """
+    dtype = DTYPES.get(wire.datatype)
+    if dtype is None:
+        raise BadRequest(f"{wire.name!r}: unknown datatype {wire.datatype[:32]!r}")
+    values = _values(wire)
+    _check_shape(wire, len(values))
+    try:
+        with np.errstate(over="ignore"):
+            data = np.array(values, dtype=dtype)
+    except (OverflowError, ValueError, TypeError) as exc:
+        raise BadRequest(f"{wire.name!r}: a value does not fit {wire.datatype}") from exc
+    if wire.datatype in FLOATS and np.isinf(data).any():
+        raise BadRequest(f"{wire.name!r}: a number is too large for {wire.datatype}")
+    return Tensor(wire.name, wire.datatype, tuple(wire.shape), data.reshape(wire.shape))
+
+
+def write(name: str, datatype: str, data: NDArray[Any]) -> dict[str, Any]:
+    """Turn an array into what JSON carries: flat, row-major; NaN becomes null."""
+    return {
+        "name": name,
+        "datatype": datatype,
+        "shape": list(data.shape),
+        "data": data.ravel().tolist(),
+    }
