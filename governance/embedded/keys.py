@@ -8,16 +8,23 @@ from governance.embedded.home import Home, write_private
 
 
 def keep(home: Home, name: str, make: Callable[[], bytes]) -> Path:
-    """Give the key file of that name, making it the first time. Hold the home's lock."""
+    """Give the key file of that name, making it the first time, whoever else tries to."""
     path = home.folder("keys") / name
     if not path.exists():
-        write_private(path, make())
+        with home.lock("keys"):
+            if not path.exists():
+                write_private(path, make())
     return path
 
 
 def secret() -> bytes:
     """512 random bits as text."""
     return token_urlsafe(64).encode()
+
+
+def password() -> bytes:
+    """256 random bits as text that needs no quoting in a URL or a configuration file."""
+    return token_urlsafe(32).encode()
 
 
 def signing_key() -> bytes:

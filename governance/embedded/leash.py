@@ -65,7 +65,7 @@ def watch(program: list[str], *, number: int, parent: int) -> int:
     child = os.fork()
     if child == 0:
         hold(number, own)
-        os.execv(program[0], program)
+        os.execv(program[0], program)  # noqa: S606
     for forwarded in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
         signal.signal(forwarded, lambda caught, _frame: os.kill(child, caught))
     told = False
@@ -89,7 +89,7 @@ def main(arguments: list[str]) -> int:
         if mode == "watch":
             return watch(program, number=number, parent=parent)
         hold(number, parent)
-        os.execv(program[0], program)
+        os.execv(program[0], program)  # noqa: S606
     except OSError as error:
         sys.stderr.write(f"{program[0]}: {error.strerror}\n")
         return 126

@@ -64,7 +64,7 @@ def _boot() -> str:
 class Leash:
     """How a program is held. ``thread_stays``: the starting thread lives until it is stopped."""
 
-    signal: signal.Signals = signal.SIGTERM
+    ending: signal.Signals = signal.SIGTERM
     identity: str = "same"
     thread_stays: bool = False
 
@@ -73,7 +73,7 @@ class Leash:
         stays = self.thread_stays or threading.current_thread() is threading.main_thread()
         mode = "exec" if stays and sys.platform == "linux" else "watch"
         path = shutil.which(program[0]) or program[0]
-        held = [sys.executable, "-I", "-S", LEASH, str(int(self.signal)), str(os.getpid())]
+        held = [sys.executable, "-I", "-S", LEASH, str(int(self.ending)), str(os.getpid())]
         return [*held, mode, self.identity, path, *program[1:]]
 
 

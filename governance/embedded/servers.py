@@ -22,8 +22,11 @@ GOODBYE_SECONDS = 15.0
 class Server(Protocol):
     """One kind of embedded server."""
 
-    name: str
-    stop_signal: signal.Signals
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def stop_signal(self) -> signal.Signals: ...
 
     def answers(self, record: Mapping[str, object]) -> bool:
         """Say whether the server described by a record takes work now."""
@@ -74,9 +77,7 @@ def _write_down(home: Home, server: Server, started: Started) -> None:
     try:
         home.write_record(server.name, record)
     except BaseException:
-        processes.stop(
-            started.child, seconds=GOODBYE_SECONDS, with_signal=server.stop_signal
-        )
+        processes.stop(started.child, seconds=GOODBYE_SECONDS, with_signal=server.stop_signal)
         raise
 
 
@@ -115,9 +116,7 @@ def stop_started(home: Home | None = None) -> None:
         if own.starter != os.getpid() or home not in (None, own.home):
             continue
         if own.child.poll() is None:
-            processes.stop(
-                own.child, seconds=GOODBYE_SECONDS, with_signal=own.server.stop_signal
-            )
+            processes.stop(own.child, seconds=GOODBYE_SECONDS, with_signal=own.server.stop_signal)
         with suppress(OSError):
             (own.home.run / f"{own.server.name}.json").unlink(missing_ok=True)
     _own[:] = [own for own in _own if own.starter == os.getpid() and home not in (None, own.home)]

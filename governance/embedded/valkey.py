@@ -48,7 +48,7 @@ class Valkey:
 
     def start(self, home: Home, *, thread_stays: bool) -> Started:
         folder = home.folder(self.name)
-        password = keys.keep(home, f"{self.name}-password", keys.secret).read_text()
+        password = keys.keep(home, f"{self.name}-password", keys.password).read_text()
         for _ in range(ATTEMPTS):
             port = _port(folder / "port")
             started = self._start_on(port, home=home, password=password, thread_stays=thread_stays)
