@@ -12,7 +12,7 @@ import time
 from collections import Counter, deque
 from dataclasses import dataclass
 
-from serving_agent.mirror.backoff import Backoff
+from serving_agent.mirror.breaker import Breaker
 from serving_agent.mirror.interface import MirrorUnavailable, Publisher
 from serving_agent.mirror.record import UnsendableRecord, encode
 from serving_agent.ports import Answer, Tensor
@@ -50,13 +50,13 @@ class Producer:
         producer: str,
         epoch: str,
         limits: ProducerLimits | None = None,
-        backoff: Backoff | None = None,
+        breaker: Breaker | None = None,
     ) -> None:
         self._publisher = publisher
         self._producer = producer
         self._epoch = epoch
         self._limits = limits or ProducerLimits()
-        self._backoff = backoff or Backoff()
+        self._breaker = breaker or Breaker()
         self._lock = threading.Lock()
         self._queue: deque[_Waiting] = deque()
         self._bytes = 0
@@ -148,7 +148,7 @@ class Producer:
         payloads = [p for p in map(self._encode, batch) if p is not None]
         while payloads:
             try:
-                if self._backoff.open:
+                if self._breaker.open:
                     self._publisher.ping()
                 taken = self._publisher.publish(batch[0].stream, payloads)
             except MirrorUnavailable as exc:
@@ -159,7 +159,7 @@ class Producer:
                 self._sent += taken
             payloads = payloads[taken:]
             if not payloads:
-                self._backoff.worked()
+                self._breaker.worked()
             elif not self._wait_to_retry(refusal):
                 self._drop("abandoned", len(payloads))
                 return
@@ -167,7 +167,10 @@ class Producer:
     def _encode(self, waiting: _Waiting) -> bytes | None:
         try:
             return encode(
-                waiting.answer, producer=self._producer, epoch=self._epoch, seq=waiting.seq
+                waiting.answer,
+                producer=self._producer,
+                epoch=self._epoch,
+                seq=waiting.seq,
             )
         except UnsendableRecord as exc:
             logger.debug("not mirrored: %s", exc)
@@ -176,9 +179,9 @@ class Producer:
 
     def _wait_to_retry(self, refusal: str) -> bool:
         """Wait, and tell whether to try again: not when closing has used up its time."""
-        was_open = self._backoff.open
-        delay = self._backoff.failed()
-        if self._backoff.open and not was_open:
+        was_open = self._breaker.open
+        delay = self._breaker.failed()
+        if self._breaker.open and not was_open:
             logger.warning("the mirror does not take copies, they wait and then drop: %s", refusal)
         with self._lock:
             self._retries += 1

@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from serving_agent.errors import PermanentFailure
 from serving_agent.ports import Answer, Tensor
 
 MAX_BYTES: Final = 1024 * 1024
@@ -41,11 +42,11 @@ Digest = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 Dimension = Annotated[int, msgspec.Meta(ge=0, le=MAX_BYTES)]
 
 
-class UnreadableRecord(ValueError):
+class UnreadableRecord(PermanentFailure):
     """Bytes that are no mirrored transaction. Reading them again will not help."""
 
 
-class UnsendableRecord(ValueError):
+class UnsendableRecord(PermanentFailure):
     """An answer that cannot be mirrored: too large, or with a tensor of no known type."""
 
 

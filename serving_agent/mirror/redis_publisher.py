@@ -23,7 +23,10 @@ class RedisPublisher:
             pipeline = self._client.pipeline(transaction=False)
             for payload in payloads:
                 pipeline.xadd(
-                    stream, {"v": "1", "d": payload}, maxlen=STREAM_LENGTH, approximate=True
+                    stream,
+                    {"v": "1", "d": payload},
+                    maxlen=STREAM_LENGTH,
+                    approximate=True,
                 )
             replies: list[Any] = pipeline.execute(raise_on_error=False)
         return sum(1 for _ in takewhile(lambda r: not isinstance(r, Exception), replies))

@@ -23,11 +23,12 @@ from serving_agent.mirror.redis_connection import connect, translated
 
 logger = logging.getLogger(__name__)
 
+GROUP: Final = "dark"
 DEAD_LENGTH: Final = 256
 DEAD_BYTES: Final = 64 * 1024
 
-_TIMEOUT: Final = 3.0
-_LONGEST_WAIT: Final = 2.0
+_TIMEOUT: Final = 1.5
+_LONGEST_WAIT: Final = 1.0
 _ACK_AT_ONCE: Final = 500
 _CLAIM_AT_ONCE: Final = 256
 
@@ -41,13 +42,12 @@ class RedisSubscription:
         *,
         stream: str,
         consumer: str,
-        group: str = "dark",
         tries: int = 3,
         stale_seconds: float = 60.0,
     ) -> None:
         self._client = connect(url, timeout=_TIMEOUT)
         self._stream = stream
-        self._group = group
+        self._group = GROUP
         self._consumer = consumer
         self._tries = tries
         self._stale_ms = int(stale_seconds * 1000)
@@ -71,9 +71,7 @@ class RedisSubscription:
     def ack(self, entries: Sequence[str]) -> None:
         with translated(self._client):
             for start in range(0, len(entries), _ACK_AT_ONCE):
-                self._client.xack(
-                    self._stream, self._group, *entries[start : start + _ACK_AT_ONCE]
-                )
+                self._client.xack(self._stream, self._group, *entries[start : start + _ACK_AT_ONCE])
         self._outstanding.difference_update(entries)
 
     def counters(self) -> dict[str, int]:
@@ -112,7 +110,12 @@ class RedisSubscription:
     def _recover(self, most: int) -> Batch | None:
         """Read what is pending for this consumer, or return None when nothing is left."""
         pending: Any = self._client.xpending_range(
-            self._stream, self._group, min="-", max="+", count=most, consumername=self._consumer
+            self._stream,
+            self._group,
+            min="-",
+            max="+",
+            count=most,
+            consumername=self._consumer,
         )
         worn = [p["message_id"] for p in pending if p["times_delivered"] >= self._tries]
         for entry in worn:
@@ -143,9 +146,9 @@ class RedisSubscription:
             self._counts["claimed"] += len(claimed)
             self._recovering = True
 
-    def _readable(self, reply: Sequence[tuple[bytes, Mapping[bytes, bytes] | None]]) -> tuple[
-        Delivery, ...
-    ]:
+    def _readable(
+        self, reply: Sequence[tuple[bytes, Mapping[bytes, bytes] | None]]
+    ) -> tuple[Delivery, ...]:
         deliveries = []
         for raw_entry, fields in reply:
             entry = raw_entry.decode()
@@ -169,7 +172,11 @@ class RedisSubscription:
         if not found:
             self._forget_trimmed(entry.decode())
             return
-        self._bury(entry.decode(), found[0][1], f"delivered {self._tries} times, never finished")
+        self._bury(
+            entry.decode(),
+            found[0][1],
+            f"delivered {self._tries} times, never finished",
+        )
 
     def _bury(self, entry: str, fields: Mapping[bytes, bytes], reason: str) -> None:
         """Set a copy aside and acknowledge it, both or neither."""
