@@ -1,0 +1,80 @@
+"""The rules, as pure functions from facts to a verdict.
+
+A rule reads nothing and writes nothing: the caller gathers the facts. That is
+what makes a rule testable as a table, and a past verdict reproducible from
+the facts stored with it.
+"""
+
+from promotion.verdicts import Allowed, Denied, Verdict
+
+LEGAL = frozenset(
+    {
+        ("trained", "deploy_dark"),
+        ("retired", "deploy_dark"),
+        ("trained", "promote"),
+        ("dark", "promote"),
+        ("trained", "retire"),
+        ("dark", "retire"),
+    }
+)
+"""(state, kind of request) that may be asked for. A rollback picks its own deployments."""
+
+KIND_BY_TARGET_STATE = {"dark": "deploy_dark", "production": "promote", "retired": "retire"}
+
+
+def may_ask(*, state: str, kind: str) -> Verdict:
+    """Whether a deployment in ``state`` can go where a request of ``kind`` leads."""
+    if (state, kind) in LEGAL:
+        return Allowed()
+    reasons = {
+        ("production", "promote"): "It answers there already.",
+        ("dark", "deploy_dark"): "It is dark there already.",
+        ("production", "deploy_dark"): "It answers callers there; roll back or promote another.",
+        ("production", "retire"): "It answers callers there; promote a successor or roll back.",
+        ("retired", "retire"): "It is retired there already.",
+        ("retired", "promote"): "It is retired there; deploy it dark again first.",
+    }
+    return Denied("illegal_transition", reasons.get((state, kind), f"No way leads from {state}."))
+
+
+def may_approve(
+    *, approver: str, involved: frozenset[str], earlier_approvers: frozenset[str]
+) -> Verdict:
+    """Four eyes: nobody approves what they asked for or made, nor the same request twice.
+
+    All three are persons, not accounts; ``involved`` are requester, token owner and authors.
+    """
+    if not approver:
+        return Denied("a_person", "Only a person can approve.")
+    if approver in involved:
+        return Denied("four_eyes", "Who asked for this or made it cannot approve it.")
+    if approver in earlier_approvers:
+        return Denied("one_vote", "This person has already signed this request.")
+    return Allowed()
+
+
+def still_stands(
+    *,
+    approvers: frozenset[str],
+    valid_approvers: frozenset[str],
+    needed: int,
+    champion_asked: str | None,
+    champion_now: str | None,
+    policy_asked: int,
+    policy_now: int,
+) -> Verdict:
+    """Whether approvals given earlier still carry the change, checked under lock.
+
+    Args:
+        approvers: persons who approved.
+        valid_approvers: those of them who could still approve now.
+        champion_asked: digest of the champion that was to be replaced, and ``champion_now``
+            the one there is; ``None`` where there is none.
+    """
+    if champion_asked != champion_now:
+        return Denied("another_champion", "Another version answers now than when this was asked.")
+    if policy_asked != policy_now:
+        return Denied("another_policy", "The environment's policy is no longer the same.")
+    if len(approvers & valid_approvers) < needed:
+        return Denied("approvals_lapsed", "Not enough of those who approved still could.")
+    return Allowed()
