@@ -1,4 +1,4 @@
-"""A deployment: one model version in one environment.
+r"""A deployment: one model version in one environment.
 
             deploy_dark           promote
   trained ------------> dark <----------------> production
@@ -69,6 +69,8 @@ class Deployment(models.Model):
     role = models.CharField(max_length=9, choices=Role.choices, blank=True, default=Role.NONE)
     hold = models.CharField(max_length=8, choices=Hold.choices, default=Hold.NONE)
     champion_at = models.DateTimeField(null=True, editable=False)
+    switched_generation = models.BigIntegerField(default=0, editable=False)
+    """Generation of the live target's state by which it last became champion."""
     barred = models.BooleanField(default=False, editable=False)
     """It left by a guard, an incident or a NACK: back only by ``retest`` and approval."""
     changed_at = models.DateTimeField(default=timezone.now, editable=False)
