@@ -49,8 +49,8 @@ class Postgres:
     name = "postgres"
     stop_signal = signal.SIGINT  # "fast": roll back, write out, end
 
-    def answers(self, record: Mapping[str, object]) -> bool:
-        return ping(Path(str(record.get("sockets", ""))))
+    def answers(self, urls: Mapping[str, str]) -> bool:
+        return ping(Path(urls["sockets"]))
 
     def start(self, home: Home, *, thread_stays: bool) -> Started:
         seat = seats.find(home)
@@ -60,9 +60,8 @@ class Postgres:
             sockets = seats.sockets(home, seat)
             child = processes.start(
                 [seat.programs.postgres, "-D", str(seat.data), "-k", str(sockets), *_speed()],
-                leash=Leash(signal.SIGINT, seat.identity, thread_stays),
+                leash=Leash(signal.SIGINT, seat.identity, thread_stays, seat.folder),
                 output=output.file,
-                directory=seat.folder,
                 environ=_plain_environment(),
             )
             wait_ready(

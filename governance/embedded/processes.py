@@ -62,11 +62,12 @@ def _boot() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Leash:
-    """How a program is held. ``thread_stays``: the starting thread lives until it is stopped."""
+    """How a program is held, and where. ``thread_stays``: the starting thread outlives it."""
 
     ending: signal.Signals = signal.SIGTERM
     identity: str = "same"
     thread_stays: bool = False
+    directory: Path | None = None
 
     def command(self, program: Sequence[str]) -> list[str]:
         """Put ourselves before ``program``, whose first word is a path or found on PATH."""
@@ -82,7 +83,7 @@ def start(
     *,
     leash: Leash,
     output: IO[bytes] | int,
-    directory: Path | None = None,
+    errors: IO[bytes] | int = subprocess.STDOUT,
     environ: Mapping[str, str] | None = None,
 ) -> subprocess.Popen[bytes]:
     """Start a program on a leash, in a session of its own: a Ctrl-C is for us to pass on."""
@@ -90,8 +91,8 @@ def start(
         leash.command(program),
         stdin=subprocess.DEVNULL,
         stdout=output,
-        stderr=subprocess.STDOUT,
-        cwd=directory,
+        stderr=errors,
+        cwd=leash.directory,
         env=environ,
         start_new_session=True,
     )

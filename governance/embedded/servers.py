@@ -28,8 +28,8 @@ class Server(Protocol):
     @property
     def stop_signal(self) -> signal.Signals: ...
 
-    def answers(self, record: Mapping[str, object]) -> bool:
-        """Say whether the server described by a record takes work now."""
+    def answers(self, urls: Mapping[str, str]) -> bool:
+        """Say whether the server at these URLs takes work now."""
 
     def start(self, home: Home, *, thread_stays: bool) -> "Started":
         """Start it and return once it takes work. The home's lock is held."""
@@ -72,8 +72,13 @@ def ensure(home: Home, server: Server, *, thread_stays: bool = False) -> dict[st
 
 
 def _write_down(home: Home, server: Server, started: Started) -> None:
-    process = Process.of(started.child.pid)
-    record = {"pid": process.pid, "started": process.started, **started.urls}
+    process, starter = Process.of(started.child.pid), Process.of(os.getpid())
+    record = {
+        "pid": process.pid,
+        "started": process.started,
+        "starter": [starter.pid, starter.started],
+        **started.urls,
+    }
     try:
         home.write_record(server.name, record)
     except BaseException:
@@ -83,29 +88,50 @@ def _write_down(home: Home, server: Server, started: Started) -> None:
 
 def attach(home: Home, server: Server) -> dict[str, str] | None:
     """Give the URLs of a server that runs and answers, or None."""
-    record = home.record(server.name)
-    if record is None or not recorded(record).alive() or not server.answers(record):
+    found = read_record(home, server)
+    if found is None or not found.stays() or not server.answers(found.urls):
         return None
-    return {key: str(value) for key, value in record.items() if key not in ("pid", "started")}
+    return found.urls
 
 
-def recorded(record: Mapping[str, object]) -> Process:
-    """Name the process a record is about."""
-    pid = record.get("pid")
-    return Process(pid if isinstance(pid, int) else 0, str(record.get("started", "")))
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What a starter wrote down about a server."""
+
+    process: Process
+    starter: Process
+    urls: dict[str, str]
+
+    def stays(self) -> bool:
+        """Say whether it runs, and its starter too: a server whose starter is gone is ending."""
+        return self.process.alive() and self.starter.alive()
+
+
+def read_record(home: Home, server: Server) -> Record | None:
+    """Read what is written down about a server, or None."""
+    match home.record(server.name):
+        case {
+            "pid": int(pid),
+            "started": str(started),
+            "starter": [int(starter), str(since)],
+            **urls,
+        }:
+            texts = {str(key): str(value) for key, value in urls.items()}
+            return Record(Process(pid, started), Process(starter, since), texts)
+    return None
 
 
 def _attach_or_see_off(home: Home, server: Server) -> dict[str, str] | None:
     """Wait until the server on record either answers or is gone: it may be just ending."""
-    record = home.record(server.name)
+    found = read_record(home, server)
     until = time.monotonic() + GOODBYE_SECONDS
-    while record is not None and recorded(record).alive():
+    while found is not None and found.process.alive():
         urls = attach(home, server)
         if urls is not None:
             return urls
         if time.monotonic() > until:
-            pid = recorded(record).pid
-            raise EmbeddedError(f"{server.name} of {home.path} (process {pid}) does not answer.")
+            who = f"{server.name} of {home.path} (process {found.process.pid})"
+            raise EmbeddedError(f"{who} does not answer; end it and try again.")
         time.sleep(0.05)
     return None
 

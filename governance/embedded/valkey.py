@@ -9,10 +9,9 @@ import signal
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from governance.embedded import binaries, keys, processes
+from governance.embedded import binaries, keys, ports, processes
 from governance.embedded.errors import EmbeddedError
 from governance.embedded.home import Home, write_private
 from governance.embedded.output import appended, wait_ready
@@ -43,14 +42,14 @@ class Valkey:
     memory: str
     stop_signal = signal.SIGTERM
 
-    def answers(self, record: Mapping[str, object]) -> bool:
-        return ping(str(record.get("url", "")))
+    def answers(self, urls: Mapping[str, str]) -> bool:
+        return ping(urls["url"])
 
     def start(self, home: Home, *, thread_stays: bool) -> Started:
         folder = home.folder(self.name)
         password = keys.keep(home, f"{self.name}-password", keys.password).read_text()
         for _ in range(ATTEMPTS):
-            port = _port(folder / "port")
+            port = ports.choose(folder / "port")
             started = self._start_on(port, home=home, password=password, thread_stays=thread_stays)
             if started:
                 return started
@@ -70,9 +69,8 @@ class Valkey:
         with appended(home.log(self.name)) as output:
             child = processes.start(
                 [binaries.valkey(), str(settings)],
-                leash=Leash(thread_stays=thread_stays),
+                leash=Leash(thread_stays=thread_stays, directory=folder),
                 output=output.file,
-                directory=folder,
             )
             try:
                 wait_ready(child, name=self.name, ready=lambda: ping(url), output=output)
@@ -80,7 +78,7 @@ class Valkey:
                 if "Address already in use" in output.words():
                     return None
                 raise
-        write_private(folder / "port", str(port).encode())
+        ports.remember(folder / "port", port)
         return Started(child, {"url": url})
 
 
@@ -103,20 +101,3 @@ def ping(url: str) -> bool:
     except OSError:
         return False
     return answer == b"+OK\r\n+PONG\r\n"
-
-
-def _port(remembered: Path) -> int:
-    """Give the port used last if it is free, else any free one."""
-    try:
-        last = int(remembered.read_text())
-    except (FileNotFoundError, ValueError):
-        last = 0
-    for port in (last, 0):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return int(probe.getsockname()[1])
-    raise EmbeddedError("no free port on 127.0.0.1.")

@@ -1,0 +1,114 @@
+"""What ``lockgate up`` runs: the web process, the worker with beat, and the agents."""
+
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from governance.embedded import ports
+from governance.embedded.child import Program
+from governance.embedded.errors import EmbeddedError
+from governance.embedded.fleet import Admission, Agent
+from governance.embedded.home import Home
+
+USUAL_PORT = 8000
+THREADS = 16
+SECRETS = (
+    "DATABASE_URL",
+    "DATABASE_OWNER_URL",
+    "BROKER_URL",
+    "MIRROR_URL",
+    "STORE_URL",
+    "SECRET_KEY_FILE",
+    "SIGNING_KEY_FILE",
+    "SUCCESSOR_KEY_FILE",
+)
+"""The control plane's own: no agent inherits them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """One running system: its folder and its environment, completed by ``provide_missing``."""
+
+    home: Home
+    environ: Mapping[str, str]
+    port: int
+
+    @property
+    def url(self) -> str:
+        return f"http://{ports.LOOPBACK}:{self.port}"
+
+    def server_environ(self) -> dict[str, str]:
+        """What Django's processes see."""
+        return {
+            "PUBLIC_URL": self.url,
+            **self.environ,
+            "DJANGO_SETTINGS_MODULE": "governance.settings",
+            "PYTHONUNBUFFERED": "1",
+        }
+
+
+def web_port(home: Home, *, wanted: int | None) -> int:
+    """Choose the web process's port; agents and people have written the last one down."""
+    file = home.run / "web.port"
+    if wanted is not None and not ports.is_free(wanted):
+        raise EmbeddedError(f"port {wanted} is taken; choose another, or none for any free one.")
+    port = wanted or ports.choose(file, usual=USUAL_PORT)
+    ports.remember(file, port)
+    return port
+
+
+def web(site: Site) -> Program:
+    command = [sys.executable, "-m", "gunicorn", "governance.wsgi:application"]
+    command += ["--worker-class", "gthread", "--workers", "1", "--threads", str(THREADS)]
+    command += ["--bind", f"{ports.LOOPBACK}:{site.port}", "--no-control-socket"]
+    command += ["--graceful-timeout", "5", "--timeout", "60", "--log-level", "warning"]
+    health = f"{site.url}/health/ready"
+    return Program("web", command, site.server_environ, 8, site.url, health)
+
+
+def worker(site: Site) -> Program:
+    # Threads: a second process would cost 100 MB, and no task here is heavy.
+    command = [sys.executable, "-m", "celery", "-A", "governance", "worker", "-B"]
+    command += ["-s", str(site.home.run / "beat-schedule"), "-P", "threads", "--concurrency", "2"]
+    command += ["-l", "info", "--without-gossip", "--without-mingle"]
+    return Program("worker", command, site.server_environ, 10)
+
+
+def manage(name: str, site: Site, *arguments: str) -> Program:
+    """One of Django's commands, to run once."""
+    command = [sys.executable, "-m", "django", *arguments]
+    return Program(name, command, site.server_environ, once=True)
+
+
+def serving(agent: Agent, *, site: Site, admission: Callable[[], Admission]) -> Program:
+    folder = site.home.folder("agents") / agent.name
+    folder.mkdir(mode=0o700, exist_ok=True)
+    port = ports.choose(folder / "port")
+    ports.remember(folder / "port", port)
+    url = f"http://{ports.LOOPBACK}:{port}"
+
+    def environ() -> dict[str, str]:
+        """Give it its settings; nothing of the control plane's, and no token in a command line."""
+        kept = {name: value for name, value in site.environ.items() if name not in SECRETS}
+        found = {
+            **kept,
+            "PYTHONUNBUFFERED": "1",
+            "LOCKGATE_AGENT_HOME": str(folder),
+            "LOCKGATE_AGENT_NAME": agent.name,
+            "LOCKGATE_AGENT_URL": site.url,
+            "LOCKGATE_AGENT_PORT": str(port),
+            "LOCKGATE_AGENT_KEY": admission().key,
+            "LOCKGATE_AGENT_MIRROR_URL": site.environ["MIRROR_URL"],
+        }
+        token = admission().tokens.get(agent.name)
+        if token and not enrolled(site.home, agent.name):
+            found["LOCKGATE_AGENT_JOIN_TOKEN"] = token
+        return found
+
+    command = [sys.executable, "-m", "serving_agent", "run"]
+    return Program(agent.name, command, environ, 20, url, f"{url}/v2/health/live")
+
+
+def enrolled(home: Home, name: str) -> bool:
+    """Say whether an agent has its own token already."""
+    return (home.path / "agents" / name / "identity.json").exists()

@@ -1,0 +1,47 @@
+"""Real servers and real processes, each test with a home of its own."""
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.embedded.holding import Holder, clean_environ
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """A folder that other users can reach, with a short name."""
+    folder = Path(tempfile.mkdtemp(prefix="lg-"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def home(place: Path) -> Path:
+    return place / "home"
+
+
+@pytest.fixture
+def hold() -> Iterator[Callable[..., Holder]]:
+    """Start holders that end with the test."""
+    started: list[Holder] = []
+
+    def start(home: Path, *arguments: str, **options: object) -> Holder:
+        python = str(options.pop("python", sys.executable))
+        user = options.pop("user", None)
+        more = {str(name): str(value) for name, value in options.items()}
+        environ = clean_environ(home, **more)
+        holder = Holder(
+            environ, *arguments, python=python, user=user if isinstance(user, int) else None
+        )
+        started.append(holder)
+        return holder
+
+    yield start
+    for holder in started:
+        if holder.process.poll() is None:
+            holder.let_go()
