@@ -13,7 +13,7 @@ import time
 from collections import OrderedDict
 from hashlib import blake2b
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from serving_agent import prediction_log
 from serving_agent.errors import NotLoaded, ScoringFailed
@@ -47,6 +47,10 @@ LONGEST_HOLD: Final = 15.0
 _WAIT: Final = 0.5
 
 
+class Subscribe(Protocol):
+    def __call__(self, url: str, *, stream: str, consumer: str) -> Subscription: ...
+
+
 class Seen:
     """The last (transaction, version) pairs that became a row. Bounded, oldest out first."""
 
@@ -75,11 +79,13 @@ class DarkLoop:
         *,
         spool: Spool,
         uploader: Uploader,
+        subscribe: Subscribe = open_subscription,
     ) -> None:
         self._settings = settings
         self._runtime = runtime
         self._spool = spool
         self._uploader = uploader
+        self._subscribe = subscribe
         self._hold_seconds = min(settings.flush_seconds, LONGEST_HOLD)
         self._wanted: str | None = None
         self._stream: str | None = None
@@ -282,7 +288,7 @@ class DarkLoop:
             self._gaps.forget()
         self._stream = self._wanted
         if self._stream and self._settings.mirror_url:
-            self._subscription = open_subscription(
+            self._subscription = self._subscribe(
                 self._settings.mirror_url,
                 stream=self._stream,
                 consumer=self._settings.agent_id,

@@ -199,7 +199,8 @@ class Producer:
 
     def _abandon(self) -> None:
         with self._lock:
-            self._dropped["abandoned"] += len(self._queue)
+            if self._queue:
+                self._dropped["abandoned"] += len(self._queue)
             self._queue.clear()
             self._bytes = 0
 

@@ -46,6 +46,8 @@ class RedisSubscription:
         stale_seconds: float = 60.0,
     ) -> None:
         self._client = connect(url, timeout=_TIMEOUT)
+        # The client's own reading of this reply leaves out what was trimmed away.
+        self._client.set_response_callback("XAUTOCLAIM", _as_it_is)
         self._stream = stream
         self._group = GROUP
         self._consumer = consumer
@@ -134,14 +136,17 @@ class RedisSubscription:
         if now < self._claim_at:
             return
         self._claim_at = now + self._claim_every
-        claimed: Any = self._client.xautoclaim(
+        reply: Any = self._client.xautoclaim(
             self._stream,
-            self._group,
+            GROUP,
             self._consumer,
             self._stale_ms,
             count=_CLAIM_AT_ONCE,
             justid=True,  # does not count as a delivery
         )
+        _, claimed, *gone = reply
+        # Brokers before version 7 do not tell what was trimmed away meanwhile.
+        self._counts["trimmed"] += len(gone[0]) if gone else 0
         if claimed:
             self._counts["claimed"] += len(claimed)
             self._recovering = True
@@ -196,6 +201,10 @@ class RedisSubscription:
         pipeline.xack(self._stream, self._group, entry)
         pipeline.execute()
         self._counts["poison"] += 1
+
+
+def _as_it_is(reply: Any, **_options: object) -> Any:
+    return reply
 
 
 def _record(fields: Mapping[bytes, bytes]) -> MirrorRecord:
