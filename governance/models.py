@@ -1,11 +1,37 @@
 """People, their tokens and roles, and the environments' names."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 from uuid import uuid4
 
-from django.contrib.auth.models import AbstractUser
+from django.contrib.auth.hashers import check_password
+from django.contrib.auth.models import AbstractUser, UserManager
 from django.db import models
 from django.utils import timezone
+from django.utils.module_loading import import_string
+
+from governance.actors import Actor
+
+
+class Accounts(UserManager["User"]):
+    """Adds accounts through the service, so that Django's ``createsuperuser`` is audited too."""
+
+    use_in_migrations = False
+
+    def _create_user(
+        self, username: str, email: str | None, password: str | None, **fields: Any
+    ) -> "User":
+        # By name: services lie above models.
+        add_person = import_string("governance.services.people.add_person")
+        person = str(fields.pop("person", "") or username)
+        account: User = add_person(
+            username=username,
+            person=person,
+            password=password,
+            email=email or "",
+            actor=Actor.from_task("django.create_user"),
+            **fields,
+        )
+        return account
 
 
 class User(AbstractUser):
@@ -13,6 +39,8 @@ class User(AbstractUser):
 
     id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
     person = models.CharField(max_length=100, db_index=True)
+
+    objects: ClassVar[Accounts] = Accounts()
 
     class Meta(AbstractUser.Meta):
         constraints: ClassVar = [
@@ -22,6 +50,15 @@ class User(AbstractUser):
     def display(self) -> str:
         """The name people know this account by."""
         return self.get_full_name() or self.username
+
+    @property
+    def actor(self) -> Actor:
+        """This account, as whoever does something with it."""
+        return Actor.from_user(self)
+
+    def check_password(self, raw_password: str | None) -> bool:
+        """Compare only. Django's own would also save a newer hash, past the audit log."""
+        return check_password(raw_password, self.password)
 
 
 class Environment(models.Model):
@@ -68,6 +105,9 @@ class ServiceToken(models.Model):
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     expires_at = models.DateTimeField()
     revoked_at = models.DateTimeField(null=True, editable=False)
+    previous_sha256 = models.CharField(max_length=64, null=True, unique=True, editable=False)
+    """The secret before the last rotation; good until ``previous_until``."""
+    previous_until = models.DateTimeField(null=True, editable=False)
 
     class Meta:
         constraints: ClassVar = [
@@ -130,3 +170,26 @@ class AccessLog(models.Model):
 
     def __str__(self) -> str:
         return f"{self.at:%F %T} {self.kind} {self.principal}"
+
+
+class IdempotencyKey(models.Model):
+    """The answer to a POST, kept so that a repeated one gets it again and does nothing twice."""
+
+    id = models.BigAutoField(primary_key=True)
+    principal = models.CharField(max_length=100)
+    key = models.CharField(max_length=255)
+    request_sha256 = models.CharField(max_length=64)
+    status = models.PositiveSmallIntegerField(null=True)
+    headers = models.JSONField(default=dict)
+    body = models.BinaryField(default=bytes)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["principal", "key"], name="a_key_once_for_each_principal"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.principal} {self.key}"

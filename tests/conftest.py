@@ -6,8 +6,9 @@ role, and assumes it: not while the test database is made, nor while it is empti
 after a transactional test, but at any other time.
 """
 
+import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import psycopg
@@ -18,9 +19,26 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.test import TransactionTestCase
 from psycopg import sql
 from pytest_django import DjangoDbBlocker
+from rest_framework.test import APIClient
 
 from governance import grants
+from governance.actors import Actor
+from governance.audit.models import Entry
 from governance.embedded.home import Home
+from governance.models import Environment, User
+from governance.services import bindings, people, tokens
+
+SET_UP = Actor.from_task("tests.set_up")
+PEOPLE = {
+    "asha": ["submitter"],
+    "bram": ["approver"],
+    "cleo": ["risk"],
+    "dina": ["approver"],
+    "omar": ["operator"],
+    "ada": ["auditor", "admin"],
+    "vera": ["viewer"],
+}
+"""The people of the examples, and what they may do everywhere."""
 
 
 @contextmanager
@@ -96,3 +114,131 @@ def _flush_as_owner() -> Iterator[None]:
     TransactionTestCase._fixture_teardown = _fixture_teardown  # type: ignore[method-assign]  # noqa: SLF001
     yield
     TransactionTestCase._fixture_teardown = teardown  # type: ignore[method-assign]  # noqa: SLF001
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _fast_passwords() -> None:
+    """Hash quickly: a test of a password is not a test of its hash."""
+    django_settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture
+def make_person(db: None) -> Callable[..., User]:
+    """Add an account with roles, by the services."""
+
+    def make(
+        username: str,
+        *roles: str,
+        person: str = "",
+        password: str | None = None,
+        environment: Environment | None = None,
+        group: str = "",
+    ) -> User:
+        user = people.add_person(
+            username=username, person=person or username, password=password, actor=SET_UP
+        )
+        for role in roles:
+            bindings.grant_role(
+                to=user, role=role, environment=environment, group=group, actor=SET_UP
+            )
+        return user
+
+    return make
+
+
+@pytest.fixture
+def asha(make_person: Callable[..., User]) -> Actor:
+    """A submitter."""
+    return make_person("asha", *PEOPLE["asha"]).actor
+
+
+@pytest.fixture
+def bram(make_person: Callable[..., User]) -> Actor:
+    """An approver."""
+    return make_person("bram", *PEOPLE["bram"]).actor
+
+
+@pytest.fixture
+def cleo(make_person: Callable[..., User]) -> Actor:
+    """A risk officer."""
+    return make_person("cleo", *PEOPLE["cleo"]).actor
+
+
+@pytest.fixture
+def dina(make_person: Callable[..., User]) -> Actor:
+    """A second approver."""
+    return make_person("dina", *PEOPLE["dina"]).actor
+
+
+@pytest.fixture
+def omar(make_person: Callable[..., User]) -> Actor:
+    """An operator."""
+    return make_person("omar", *PEOPLE["omar"]).actor
+
+
+@pytest.fixture
+def ada(make_person: Callable[..., User]) -> Actor:
+    """An auditor who also administers."""
+    return make_person("ada", *PEOPLE["ada"]).actor
+
+
+@pytest.fixture
+def vera(make_person: Callable[..., User]) -> Actor:
+    """Somebody who may look."""
+    return make_person("vera", *PEOPLE["vera"]).actor
+
+
+class AuditTrail:
+    """What was recorded, as pairs of action and actor; what sets a test up is left out."""
+
+    def __init__(self) -> None:
+        self._after = 0
+
+    def __call__(self) -> list[tuple[str, str]]:
+        found = []
+        for entry in Entry.objects.filter(seq__gt=self._after).select_related("payload"):
+            label = json.loads(entry.payload.body)["actor"]
+            if label != SET_UP.label:
+                found.append((entry.action, label))
+        return found
+
+    def clear(self) -> None:
+        """Forget what was recorded so far."""
+        last = Entry.objects.order_by("-seq").first()
+        self._after = last.seq if last else 0
+
+
+@pytest.fixture
+def audit_trail(db: None) -> AuditTrail:
+    """Call it for what was recorded: ``[("request.approved", "bram")]``."""
+    return AuditTrail()
+
+
+@pytest.fixture
+def set_up() -> Actor:
+    """Whoever prepares a test; not seen by ``audit_trail``."""
+    return SET_UP
+
+
+@pytest.fixture
+def bearer(db: None) -> Callable[[Actor], str]:
+    """Give a personal token's secret for the account of an actor."""
+
+    def issue(actor: Actor) -> str:
+        owner = User.objects.get(pk=actor.id)
+        return tokens.issue(name="tests", scope="personal", owner=owner, actor=SET_UP).secret
+
+    return issue
+
+
+@pytest.fixture
+def api(bearer: Callable[[Actor], str]) -> Callable[[Actor | None], APIClient]:
+    """Give a client of the API that speaks for an actor, or for nobody."""
+
+    def client(actor: Actor | None = None) -> APIClient:
+        credentials = {"HTTP_AUTHORIZATION": f"Bearer {bearer(actor)}"} if actor else {}
+        made = APIClient()
+        made.credentials(**credentials)
+        return made
+
+    return client

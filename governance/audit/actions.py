@@ -17,6 +17,7 @@ class Action(StrEnum):
     ROLE_GRANTED = "role.granted"
     ROLE_REVOKED = "role.revoked"
     TOKEN_ISSUED = "token.issued"  # noqa: S105 - a name, not a secret
+    TOKEN_ROTATED = "token.rotated"  # noqa: S105 - a name, not a secret
     TOKEN_REVOKED = "token.revoked"  # noqa: S105 - a name, not a secret
     ENVIRONMENT_DEFINED = "environment.defined"
     TARGET_DEFINED = "target.defined"

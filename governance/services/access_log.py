@@ -1,0 +1,16 @@
+"""The only writer of the access log: what traffic can trigger, kept out of the audit chain."""
+
+from governance.models import AccessLog
+
+SIGNED_IN = "sign_in.succeeded"
+SIGN_IN_FAILED = "sign_in.failed"
+TOKEN_REFUSED = "token.refused"  # noqa: S105 - a name, not a secret
+FORBIDDEN = "request.forbidden"
+LOG_READ = "log.read"
+
+
+def note(*, kind: str, principal: str = "", address: str | None = None, detail: str = "") -> None:
+    """Write one line. Never inside a transaction that may still be refused."""
+    AccessLog.objects.create(
+        kind=kind, principal=principal[:150], address=address, detail=detail[:300]
+    )
