@@ -19,8 +19,6 @@ def delays(
         bound = min(cap, bound * 2)
 
 
-def jittered(
-    seconds: float, *, draw: Callable[[float, float], float] = random.uniform
-) -> float:
+def jittered(seconds: float, *, draw: Callable[[float, float], float] = random.uniform) -> float:
     """Spread a period by a fifth to either side, so that agents do not fall into step."""
     return seconds * draw(0.8, 1.2)

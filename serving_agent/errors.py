@@ -3,12 +3,14 @@
 AgentError
  |- Nack                a desired document that is not applied; the last good one stays
  |- VersionFailure      one version cannot become ready; others go on
+ |    `- ChangedOnDisk  its files are not what they were; they can be fetched again
  |- TemporaryFailure    try again later (network, 429, 5xx)
  |- PermanentFailure    trying the same again is useless
  |    `- Unauthorized   the token is no longer good
  |- EnrolmentRefused    this agent must not start with what it was given
  |- BadRequest          the caller's fault, answered with its status
  |- NotLoaded           the version asked for is not in memory
+ |- Abandoned           the work is no longer wanted, which is nobody's fault
  `- ScoringFailed       the runtime refused these inputs
 """
 
@@ -58,6 +60,13 @@ class VersionFailure(AgentError):
         self.detail = detail
 
 
+class ChangedOnDisk(VersionFailure):
+    """The disk lied, not the control plane: what was changed is removed and may be fetched."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(Reason.DIGEST_MISMATCH, detail)
+
+
 class TemporaryFailure(AgentError):
     """It did not work now and may work later."""
 
@@ -93,6 +102,10 @@ class BadRequest(AgentError):
 
 class NotLoaded(AgentError):
     """No such version in memory."""
+
+
+class Abandoned(AgentError):
+    """A newer document made this work pointless."""
 
 
 class ScoringFailed(AgentError):

@@ -35,6 +35,7 @@ class Settings(BaseSettings):
     key: str | None = None
     """SHA-256 of the control plane's raw public key, 64 hex digits, from another channel."""
     name: str = ""
+    """What people call this agent; the host's name if nothing is given."""
     labels: Annotated[dict[str, str], NoDecode] = {}
     """``k=v`` pairs, comma separated in the environment."""
     ca_file: Path | None = None
@@ -85,6 +86,11 @@ class Settings(BaseSettings):
             return value
         pairs = [pair.strip() for pair in value.split(",") if pair.strip()]
         return parse_labels(pairs)
+
+    @field_validator("home")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.expanduser().resolve()
 
     @field_validator("key")
     @classmethod

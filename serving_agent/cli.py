@@ -1,0 +1,169 @@
+"""The command line: ``serving_agent enrol`` and ``serving_agent run``."""
+
+import logging
+import sys
+import time
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+from pydantic import ValidationError
+
+from serving_agent import backoff
+from serving_agent.errors import AgentError, EnrolmentRefused, TemporaryFailure
+from serving_agent.settings import Settings, parse_labels
+from serving_agent.state import Identity, State
+
+logger = logging.getLogger(__name__)
+
+JOIN_SECONDS = 60.0
+
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, help="Serves what the control plane decided."
+)
+
+Home = Annotated[Path | None, typer.Option(help="Folder of this agent's files.")]
+Url = Annotated[str | None, typer.Option(help="The control plane.")]
+Token = Annotated[str | None, typer.Option(help="A join token.")]
+Key = Annotated[str | None, typer.Option(help="Fingerprint of the control plane's key, 64 hex.")]
+Name = Annotated[str | None, typer.Option(help="What people call this agent.")]
+Label = Annotated[list[str] | None, typer.Option(help="k=v, may be given several times.")]
+Port = Annotated[int | None, typer.Option(help="Port of the inference listener; 0: any.")]
+ControlPort = Annotated[int | None, typer.Option(help="Port of the control listener; 0: any.")]
+Mirror = Annotated[str | None, typer.Option(help="Valkey or Redis for copies of transactions.")]
+
+
+def software() -> str:
+    try:
+        return version("lockgate")
+    except PackageNotFoundError:
+        return "0+unknown"
+
+
+def _settings(**given: Any) -> Settings:
+    """Read the settings; what stands on the command line wins. All mistakes in one message."""
+    stated = {name: value for name, value in given.items() if value is not None}
+    try:
+        return Settings(**stated)
+    except ValidationError as exc:
+        lines = [f"{'.'.join(map(str, e['loc'])) or 'settings'}: {e['msg']}" for e in exc.errors()]
+        _fail("; ".join(lines))
+
+
+def _fail(message: str) -> NoReturn:
+    typer.echo(f"serving_agent: {message}", err=True)
+    raise typer.Exit(2)
+
+
+def _labels(pairs: list[str] | None) -> dict[str, str] | None:
+    if not pairs:
+        return None
+    try:
+        return parse_labels(pairs)
+    except ValueError as exc:
+        raise typer.BadParameter(str(exc)) from exc
+
+
+def _join(settings: Settings, state: State) -> Identity:
+    from serving_agent.enrolment import enrol  # noqa: PLC0415 - a wrong option fails at once
+
+    deadline, waits = time.monotonic() + JOIN_SECONDS, backoff.delays(cap=5.0)
+    while True:
+        try:
+            identity = enrol(settings, state, software=software())
+            break
+        except TemporaryFailure as exc:
+            # Control plane and agents are often started together.
+            if time.monotonic() > deadline:
+                raise
+            logger.warning("enrolling again soon: %s", exc)
+            time.sleep(next(waits))
+    typer.echo(
+        f"enrolled as {identity.name} in {identity.environment}/{identity.tier}"
+        f" ({identity.agent_id})"
+    )
+    return identity
+
+
+@app.command(name="enrol")
+def enrol_command(
+    *,
+    url: Url = None,
+    token: Token = None,
+    key: Key = None,
+    name: Name = None,
+    label: Label = None,
+    home: Home = None,
+) -> None:
+    """Join a control plane, once."""
+    settings = _settings(
+        url=url, join_token=token, key=key, name=name, labels=_labels(label), home=home
+    )
+    _logging()
+    state = State(settings.home)
+    try:
+        state.open()
+        state.lock()
+        _join(settings, state)
+    except (AgentError, OSError) as exc:
+        _fail(str(exc))
+
+
+@app.command()
+def run(  # noqa: PLR0913 - each is an option a person may give
+    *,
+    home: Home = None,
+    url: Url = None,
+    token: Token = None,
+    key: Key = None,
+    name: Name = None,
+    label: Label = None,
+    port: Port = None,
+    control_port: ControlPort = None,
+    mirror_url: Mirror = None,
+) -> None:
+    """Serve until told to stop; enrol first where that has not been done."""
+    settings = _settings(
+        url=url,
+        join_token=token,
+        key=key,
+        name=name,
+        labels=_labels(label),
+        home=home,
+        port=port,
+        control_port=control_port,
+        mirror_url=mirror_url,
+    )
+    _logging()
+    state = State(settings.home)
+    try:
+        state.open()
+        state.lock()
+        identity = state.identity() or _join(settings, state)
+        _serve(settings, identity, state)
+    except EnrolmentRefused as exc:
+        _fail(str(exc))
+    except (AgentError, OSError) as exc:
+        _fail(f"cannot start: {exc}")
+
+
+def _serve(settings: Settings, identity: Identity, state: State) -> None:
+    from serving_agent.agent import Agent  # noqa: PLC0415 - loads the runtime
+
+    Agent(settings, identity, state=state, software=software()).run()
+
+
+def _logging() -> None:
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=logging.INFO,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )
+    # Every call of the courier would be a line.
+    for noisy in ("httpx", "httpcore", "uvicorn"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def main() -> None:
+    app()

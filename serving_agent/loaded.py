@@ -1,0 +1,138 @@
+"""One version in memory: its session, its golden transactions, its counters.
+
+``acquire`` and ``release`` count what is in flight. A version that is leaving
+can no longer be acquired, and the lock makes that exact: once it is leaving
+and nothing is in flight, no request can reach it any more.
+"""
+
+import threading
+import time
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from serving_agent.errors import NotLoaded, Reason, VersionFailure
+from serving_agent.latency import Latency
+from serving_agent.manifests import GoldenSet, Manifest, TensorSpec
+from serving_agent.onnx_session import GoldenResult, Session, run_golden
+from serving_agent.plan import Role, Wanted
+from serving_agent.ports import Tensor
+
+READY_SECONDS = 1.0
+
+
+class Loaded:
+    """A loaded version. Its role changes; what it computes never does."""
+
+    def __init__(
+        self, wanted: Wanted, *, manifest: Manifest, session: Session, golden: GoldenSet
+    ) -> None:
+        self.model = wanted.model
+        self.version = wanted.version
+        self.digest = wanted.digest
+        self.manifest = manifest
+        self.role = Role.LOAD
+        self.memory_bytes = 0
+        self.load_seconds = 0.0
+        self.golden_result: GoldenResult | None = None
+        self.dear = False
+        self.inputs: dict[str, TensorSpec] = {spec.name: spec for spec in manifest.inputs}
+        self.outputs: dict[str, int] = {s.name: i for i, s in enumerate(manifest.outputs)}
+        self.headers = [
+            (b"lockgate-version", str(wanted.version).encode()),
+            (b"lockgate-digest", wanted.digest.encode()),
+        ]
+        self.latency = Latency()
+        self.requests = 0
+        self.errors = 0
+        self.in_flight = 0
+        self._session: Session | None = session
+        self._golden = golden
+        self._lock = threading.Lock()
+        self._checked_at = float("-inf")
+        self._check_passed = False
+
+    def acquire(self) -> bool:
+        """Take part in what is in flight; False once the version is leaving."""
+        with self._lock:
+            if self.role is Role.LEAVING:
+                return False
+            self.in_flight += 1
+            return True
+
+    def release(self) -> None:
+        with self._lock:
+            self.in_flight -= 1
+
+    def set_role(self, role: Role) -> None:
+        with self._lock:
+            self.role = role
+
+    def count(self, *, milliseconds: float, failed: bool) -> None:
+        """Note one answered request."""
+        with self._lock:
+            self.requests += 1
+            if failed:
+                self.errors += 1
+            else:
+                self.latency.add(milliseconds)
+
+    def run(self, inputs: dict[str, Any]) -> list[NDArray[Any]]:
+        session = self._session
+        if session is None:
+            raise NotLoaded(f"{self.model} {self.digest[:12]} is not in memory")
+        return session.run(inputs)
+
+    def score_of(self, outputs: list[NDArray[Any]], *, rows: int) -> float | None:
+        """Pick the score out of an answer, where the manifest names one for a single row."""
+        score = self.manifest.score
+        if score is None or rows != 1:
+            return None
+        place = self.outputs.get(score.output)
+        if place is None:
+            return None
+        row = np.asarray(outputs[place]).reshape(-1)
+        column = score.column or 0
+        return float(row[column]) if column < row.size else None
+
+    def warm_up(self, *, dear_ms: float) -> None:
+        """Put the golden transactions to the model in this very process.
+
+        Raises:
+            VersionFailure: GOLDEN_MISMATCH.
+        """
+        if self._session is None:
+            raise NotLoaded("dropped already")
+        result = run_golden(self._session, self.manifest, self._golden)
+        if result.passed != result.total:
+            raise VersionFailure(Reason.GOLDEN_MISMATCH, result.detail)
+        # The first run pays for lazy set-up; the second says what a request costs.
+        timed = run_golden(self._session, self.manifest, self._golden)
+        self.golden_result = timed
+        self.dear = timed.mean_ms > dear_ms
+
+    def check(self) -> bool:
+        """Run one golden transaction, at most once a second, and say whether it came out right."""
+        now = time.monotonic()
+        if now - self._checked_at < READY_SECONDS:
+            return self._check_passed
+        session, passed = self._session, False
+        if session is not None:
+            one = GoldenSet(self._golden.tolerance, self._golden.transactions[:1])
+            try:
+                passed = run_golden(session, self.manifest, one).passed == 1
+            except VersionFailure:
+                passed = False
+        self._checked_at, self._check_passed = now, passed
+        return passed
+
+    def drop(self) -> None:
+        """Let go of the session. Only for a version that is leaving and idle."""
+        self._session = None
+
+
+def rows_of(inputs: tuple[Tensor, ...]) -> int:
+    """Count the transactions in one request: the first dimension, by convention."""
+    first = inputs[0].shape
+    return first[0] if first else 1

@@ -1,0 +1,87 @@
+"""What Prometheus is told.
+
+Collected when asked, from counters that are kept anyway: nothing is added to
+the way of a request.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from itertools import accumulate
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from serving_agent.latency import BOUNDS_MS
+from serving_agent.loaded import Loaded
+from serving_agent.memory import resident_bytes
+
+CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
+LABELS = ("model", "version", "digest")
+
+
+class Metrics(Collector):
+    def __init__(
+        self,
+        *,
+        loaded: Callable[[], list[Loaded]],
+        generation: Callable[[], int],
+        mirror: Callable[[], dict[str, int]],
+        dark: Callable[[], dict[str, int]],
+    ) -> None:
+        self._loaded, self._generation = loaded, generation
+        self._counters = {"mirror": mirror, "dark": dark}
+        self.refusals: Counter[int] = Counter()
+        self._registry = CollectorRegistry()
+        self._registry.register(self)
+
+    def text(self) -> bytes:
+        return generate_latest(self._registry)
+
+    def describe(self) -> list[Metric]:
+        return []  # Nothing is collected at registration.
+
+    def collect(self) -> Iterator[Metric]:
+        yield from self._of_versions()
+        refused = CounterMetricFamily(
+            "lockgate_agent_refused", "Requests not answered, by status", labels=("status",)
+        )
+        for status, count in sorted(self.refusals.items()):
+            refused.add_metric((str(status),), count)
+        yield refused
+        for kind, counters in self._counters.items():
+            for name, count in sorted(counters().items()):
+                yield CounterMetricFamily(
+                    f"lockgate_agent_{kind}_{name}", f"Of the {kind}: {name}", value=count
+                )
+        yield GaugeMetricFamily(
+            "lockgate_agent_generation", "Generation applied", value=self._generation()
+        )
+        yield GaugeMetricFamily(
+            "lockgate_agent_resident_bytes", "Memory of the process", value=resident_bytes()
+        )
+
+    def _of_versions(self) -> Iterator[Metric]:
+        requests = CounterMetricFamily("lockgate_agent_requests", "Answered calls", labels=LABELS)
+        errors = CounterMetricFamily("lockgate_agent_errors", "Failed calls", labels=LABELS)
+        in_flight = GaugeMetricFamily("lockgate_agent_in_flight", "Calls now", labels=LABELS)
+        role = GaugeMetricFamily(
+            "lockgate_agent_role", "What a version does", labels=(*LABELS, "role")
+        )
+        seconds = HistogramMetricFamily(
+            "lockgate_agent_latency_seconds", "Time to answer", labels=LABELS
+        )
+        for one in self._loaded():
+            labels = (one.model, str(one.version), one.digest)
+            requests.add_metric(labels, one.requests)
+            errors.add_metric(labels, one.errors)
+            in_flight.add_metric(labels, one.in_flight)
+            role.add_metric((*labels, one.role.value), 1)
+            seconds.add_metric(labels, _buckets(one), one.latency.sum_ms / 1000)
+        yield from (requests, errors, in_flight, role, seconds)
+
+
+def _buckets(one: Loaded) -> list[tuple[str, float]]:
+    bounds = [*(str(bound / 1000) for bound in BOUNDS_MS), "+Inf"]
+    return list(zip(bounds, accumulate(one.latency.buckets), strict=True))

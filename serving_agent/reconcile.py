@@ -1,0 +1,297 @@
+"""The working thread: compare, take one step, compare again.
+
+Each step starts from what is there now, never from the last step's result.
+A version that cannot move stays as it is and holds back no other. Pointer
+switches need no work, so they are also made at once by whoever brings a new
+document: a switch back never waits for a load that is under way.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from serving_agent import memory, plan, reports
+from serving_agent.attempts import TRIES, Attempts
+from serving_agent.documents import Document
+from serving_agent.errors import Abandoned, ChangedOnDisk, Reason, VersionFailure
+from serving_agent.fetching import BlobSource, fetch_version
+from serving_agent.loaded import Loaded
+from serving_agent.manifests import Manifest
+from serving_agent.onnx_session import RUNTIME_VERSION, open_session
+from serving_agent.plan import Key, Observed, Step, Wanted
+from serving_agent.runtime import Runtime, Unloaded
+from serving_agent.state import Identity, State
+from serving_agent.store import Store
+from serving_agent.validate import Finding
+from serving_agent.validation import Limits, validate
+
+logger = logging.getLogger(__name__)
+
+MAX_EVENTS = 1000
+DRAIN_LOOK = 0.05
+LONGEST_REST = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    phase: str
+    reason: str | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a step may cost."""
+
+    limits: Limits
+    fetch_seconds: float
+    dear_ms: float
+
+
+def wanted_of(document: Document | None, identity: Identity) -> list[Wanted]:
+    """List what a document wants of this very agent, by its tier and labels."""
+    if document is None:
+        return []
+    slots = plan.LOADED_SLOTS[identity.tier] | {plan.HOLD}
+    return [
+        Wanted(one.model, ref.version, ref.digest, slot)
+        for one in document.payload.models
+        if one.placement.labels.items() <= identity.labels.items()
+        for slot, ref in one.refs()
+        if slot in slots
+    ]
+
+
+class Reconciler:
+    def __init__(
+        self,
+        identity: Identity,
+        *,
+        state: State,
+        store: Store,
+        runtime: Runtime,
+        source: BlobSource,
+        work: Work,
+        changed: Callable[[], None],
+    ) -> None:
+        self._identity = identity
+        self._state, self._store, self._runtime = state, store, runtime
+        self._source, self._work, self._changed = source, work, changed
+        self._attempts = Attempts()
+        self._progress: dict[Key, Progress] = {}
+        self._document: Document | None = None
+        self._wanted: list[Wanted] = []
+        self._departing: list[Loaded] = []
+        self._events: list[Unloaded] = []
+        self._decide = threading.Lock()
+        self._wake = threading.Event()
+        self._stopping = False
+        self.settled = False
+        """True once everything the first document wants has been tried."""
+
+    # Called from other threads
+
+    def apply(self, document: Document) -> None:
+        """Follow a document from now on. Returns once every switch it allows is made."""
+        with self._decide:
+            self._document = document
+            self._wanted = wanted_of(document, self._identity)
+            self._attempts.forget()
+            self._progress.clear()
+            self._runtime.known = frozenset(one.model for one in self._wanted)
+        self._make_switches()
+        self._wake.set()
+
+    def nothing_wanted(self) -> None:
+        """Learn that there is no document yet, so that none is waited for."""
+        self.settled = self.settled or self._document is None
+
+    def stop(self) -> None:
+        self._stopping = True
+        self._wake.set()
+
+    def versions(self) -> list[reports.VersionReport]:
+        """Report every version that is in memory or on its way."""
+        with self._decide:
+            loaded, departing = self._runtime.loaded(), list(self._departing)
+            wanted, progress = list(self._wanted), dict(self._progress)
+        there = {(one.model, one.digest) for one in loaded}
+        coming = [
+            reports.of_wanted(one, phase=at.phase, reason=at.reason, detail=at.detail)
+            for one in wanted
+            if one.slot != plan.HOLD and one.key not in there
+            for at in (progress.get(one.key, Progress("fetching")),)
+        ]
+        return [reports.of_loaded(one) for one in (*loaded, *departing)] + coming
+
+    def events(self) -> list[Unloaded]:
+        with self._decide:
+            return list(self._events)
+
+    def acknowledge(self, events: list[Unloaded]) -> None:
+        with self._decide:
+            self._events = [one for one in self._events if one not in events]
+
+    # The working thread
+
+    def run(self) -> None:
+        """Work until told to stop. No failure in here may end the serving."""
+        while not self._stopping:
+            try:
+                if not self.step():
+                    self._rest()
+            except Exception:
+                logger.exception("a step failed in a way nobody foresaw")
+                self._wake.wait(1.0)
+                self._wake.clear()
+
+    def step(self) -> bool:
+        """Take the most urgent step; say whether there was one."""
+        if self._make_switches():
+            return True
+        with self._decide:
+            wanted = list(self._wanted)
+            known = self._document is not None
+        steps = plan.next_steps(wanted, self._observe())
+        if not steps:
+            self.settled = self.settled or known
+            return False
+        self._take(steps[0])
+        return True
+
+    def _rest(self) -> None:
+        leaving = any(role is plan.Role.LEAVING for role in self._runtime.roles().values())
+        longest = DRAIN_LOOK if leaving else LONGEST_REST
+        self._wake.wait(min(longest, self._attempts.wait() + 0.001))
+        self._wake.clear()
+
+    def _observe(self) -> Observed:
+        return Observed(
+            held=self._store.held(),
+            on_disk=self._store.on_disk(),
+            roles=self._runtime.roles(),
+            busy=self._runtime.busy(),
+            blocked=self._attempts.blocked(),
+        )
+
+    def _make_switches(self) -> bool:
+        with self._decide:
+            observed = Observed(roles=self._runtime.roles())
+            steps = plan.switches(self._wanted, observed)
+            for step in steps:
+                self._runtime.switch(step.model, dict(step.roles))
+        if steps:
+            self._changed()
+        return bool(steps)
+
+    def _take(self, step: Step) -> None:
+        match step:
+            case plan.Fetch(wanted):
+                self._attempt(wanted, "fetching", self._fetch)
+            case plan.Load(wanted):
+                self._attempt(wanted, "validating", self._load)
+            case plan.Unload(model, digest):
+                self._unload(model, digest)
+            case plan.Drop(keep):
+                self._drop(keep)
+
+    def _attempt(self, wanted: Wanted, phase: str, do: Callable[[Wanted], None]) -> None:
+        before = self._document
+        self._note(wanted, Progress(phase))
+        try:
+            do(wanted)
+        except Abandoned:
+            logger.info("%s version %s is no longer wanted", wanted.model, wanted.version)
+        except VersionFailure as failure:
+            logger.warning("%s version %s failed: %s", wanted.model, wanted.version, failure)
+            if self._document is before:
+                final = False if isinstance(failure, ChangedOnDisk) else None
+                self._attempts.failed(wanted.digest, failure.reason, final=final)
+                self._note(wanted, Progress("failed", failure.reason, failure.detail))
+
+    def _note(self, wanted: Wanted, progress: Progress) -> None:
+        with self._decide:
+            changed = self._progress.get(wanted.key) != progress
+            self._progress[wanted.key] = progress
+        if changed:
+            self._changed()
+
+    def _still(self, wanted: Wanted) -> bool:
+        if self._stopping:
+            return False
+        with self._decide:
+            return any(one.key == wanted.key for one in self._wanted)
+
+    def _fetch(self, wanted: Wanted) -> None:
+        fetch_version(
+            wanted,
+            store=self._store,
+            source=self._source,
+            seconds=self._work.fetch_seconds,
+            still_wanted=lambda: self._still(wanted),
+        )
+
+    def _load(self, wanted: Wanted) -> None:
+        manifest = self._store.manifest(wanted.digest, model=wanted.model)
+        self._store.verify(manifest)
+        path = self._store.model_path(wanted.digest, manifest)
+        finding = self._validated(wanted, manifest, path)
+        loaded = self._open(wanted, manifest, path)
+        loaded.memory_bytes = finding.memory_bytes
+        self._attempts.succeeded(wanted.digest)
+        with self._decide:
+            self._runtime.add(loaded)
+        self._changed()
+
+    def _validated(self, wanted: Wanted, manifest: Manifest, path: Path) -> Finding:
+        known = self._state.finding(wanted.digest, runtime=RUNTIME_VERSION)
+        if known is not None:
+            return known
+        golden = self._store.blobs / manifest.only("golden").sha256
+        files = (self._store.blobs / wanted.digest, path, golden)
+        finding = validate(files, limits=self._work.limits, wanted=lambda: self._still(wanted))
+        self._store.verify(manifest)  # The child may have taken minutes.
+        self._state.save_finding(wanted.digest, finding, runtime=RUNTIME_VERSION)
+        return finding
+
+    def _open(self, wanted: Wanted, manifest: Manifest, path: Path) -> Loaded:
+        document = self._document
+        generation = document.generation if document else 0
+        if self._state.begin_loading(wanted.digest, generation=generation) >= TRIES:
+            self._attempts.give_up(wanted.digest)
+            raise VersionFailure(Reason.LOAD_FAILED, f"loading it ended the agent {TRIES} times")
+        try:
+            started = time.perf_counter()
+            golden = self._store.golden(manifest)
+            session = open_session(path, manifest)
+            loaded = Loaded(wanted, manifest=manifest, session=session, golden=golden)
+            loaded.warm_up(dear_ms=self._work.dear_ms)
+            memory.give_back()
+            loaded.load_seconds = time.perf_counter() - started
+        finally:
+            self._state.end_loading(wanted.digest, generation=generation)
+        return loaded
+
+    def _unload(self, model: str, digest: str) -> None:
+        with self._decide:
+            version = self._runtime.detach(model, digest)
+            if version is None:
+                return
+            self._departing.append(version)
+        event = self._runtime.give_back(version)
+        with self._decide:
+            self._departing.remove(version)
+            self._events = [*self._events, event][-MAX_EVENTS:]
+        logger.info("%s version %s unloaded, %s", model, version.version, event.detail)
+        self._changed()
+
+    def _drop(self, keep: frozenset[str]) -> None:
+        with self._decide:
+            current = frozenset(one.digest for one in self._wanted)
+        removed = self._store.sweep(keep | current)
+        self._state.forget_findings(keep | current)
+        logger.info("%d files no version needs any more were removed", removed)
+        self._changed()

@@ -1,0 +1,126 @@
+"""What the agent says of itself.
+
+Observed, never decided: the role of a version is what the agent does with it
+now, and a version is listed until its memory has been given back.
+"""
+
+from typing import Any
+
+import msgspec
+
+from serving_agent.latency import Distribution
+from serving_agent.loaded import Loaded
+from serving_agent.plan import Role, Wanted
+from serving_agent.runtime import Unloaded
+
+SCHEMA = "lockgate.agent-report/1"
+DETAIL = 1000
+
+
+class Refused(msgspec.Struct, frozen=True):
+    generation: int
+    reason: str
+    detail: str
+
+
+class Golden(msgspec.Struct, frozen=True):
+    passed: int
+    total: int
+    max_error: float
+
+
+class VersionReport(msgspec.Struct, frozen=True):
+    model: str
+    version: int
+    digest: str
+    role: str
+    phase: str
+    reason: str | None = None
+    detail: str = ""
+    memory_bytes: int = 0
+    load_seconds: float = 0.0
+    golden: Golden | None = None
+    in_flight: int = 0
+    requests: int = 0
+    errors: int = 0
+    latency: dict[str, Any] | None = None
+
+    def standing(self) -> tuple[str, ...]:
+        """Return what makes a report due at once when it changes."""
+        return self.model, self.digest, self.role, self.phase, self.reason or ""
+
+
+class Event(msgspec.Struct, frozen=True):
+    kind: str
+    model: str
+    digest: str
+    age_ms: int
+    detail: str = ""
+
+
+class Report(msgspec.Struct, frozen=True):
+    boot_id: str
+    seq: int
+    observed_generation: int
+    software: str
+    control_url: str
+    inference_url: str
+    draining: bool
+    refused: Refused | None
+    models: list[VersionReport]
+    held: list[str]
+    mirror: dict[str, int] | None
+    dark: dict[str, int] | None
+    resident_bytes: int
+    events: list[Event]
+    schema: str = SCHEMA
+
+
+def _latency(distribution: Distribution | None) -> dict[str, Any] | None:
+    if distribution is None:
+        return None
+    return {
+        "count": distribution.count,
+        "mean_ms": round(distribution.mean_ms, 4),
+        "p50_ms": round(distribution.p50_ms, 4),
+        "p95_ms": round(distribution.p95_ms, 4),
+        "p99_ms": round(distribution.p99_ms, 4),
+    }
+
+
+def of_loaded(one: Loaded) -> VersionReport:
+    result = one.golden_result
+    golden = Golden(result.passed, result.total, min(result.max_error, 1e300)) if result else None
+    return VersionReport(
+        model=one.model,
+        version=one.version,
+        digest=one.digest,
+        role=one.role.value,
+        phase="ready",
+        memory_bytes=one.memory_bytes,
+        load_seconds=round(one.load_seconds, 3),
+        golden=golden,
+        in_flight=one.in_flight,
+        requests=one.requests,
+        errors=one.errors,
+        latency=_latency(one.latency.distribution()),
+    )
+
+
+def of_wanted(wanted: Wanted, *, phase: str, reason: str | None, detail: str) -> VersionReport:
+    """Report a version that is not in memory. Whatever is planned for it, it answers nobody."""
+    role = Role.DARK if wanted.slot == Role.DARK else Role.LOAD
+    return VersionReport(
+        model=wanted.model,
+        version=wanted.version,
+        digest=wanted.digest,
+        role=role.value,
+        phase=phase,
+        reason=reason,
+        detail=detail[:DETAIL],
+    )
+
+
+def of_event(unloaded: Unloaded, *, now: float) -> Event:
+    age_ms = max(0, round((now - unloaded.at) * 1000))
+    return Event("unloaded", unloaded.model, unloaded.digest, age_ms, unloaded.detail)

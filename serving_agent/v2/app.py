@@ -1,0 +1,268 @@
+"""The inference listener: which call goes where.
+
+Bad input is the caller's and answered with a reason, never with a 500. More
+requests than the agent can hold are turned away at once, because one that
+waits for seconds is of no use to a payment.
+"""
+
+import asyncio
+import hmac
+import logging
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, TypeVar, TypeVarTuple
+
+from numpy.typing import NDArray
+from onnxruntime.capi.onnxruntime_pybind11_state import (  # type: ignore[import-untyped]
+    InvalidArgument,
+)
+
+from serving_agent.errors import BadRequest
+from serving_agent.loaded import Loaded
+from serving_agent.metrics import CONTENT_TYPE, Metrics
+from serving_agent.ports import Recorder
+from serving_agent.runtime import Routes, Runtime
+from serving_agent.v2 import describe, infer
+from serving_agent.v2.http import (
+    Gone,
+    Receive,
+    Response,
+    Scope,
+    Send,
+    error,
+    header,
+    read_body,
+    reply,
+    send_response,
+)
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+logger = logging.getLogger(__name__)
+
+QUEUE_PER_THREAD = 32
+OPEN_TO_ALL = ("/v2/health/live", "/v2/health/ready")
+
+
+@dataclass(slots=True)
+class Gate:
+    """Whether callers should come here at all."""
+
+    started: Callable[[], bool]
+    draining: bool = False
+
+    @property
+    def ready(self) -> bool:
+        return not self.draining and self.started()
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    software: str
+    answers: bool
+    """False on the dark tier: what is scored there is for nobody to see."""
+    token: str | None
+    body_bytes: int
+    concurrency: int
+    threads: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Exchange:
+    scope: Scope
+    receive: Receive
+
+
+class App:
+    def __init__(
+        self,
+        runtime: Runtime,
+        *,
+        gate: Gate,
+        options: Options,
+        recorder: Recorder | None,
+        metrics: Metrics,
+    ) -> None:
+        self._runtime, self._gate, self._options = runtime, gate, options
+        self._recorder, self._metrics = recorder, metrics
+        self._token = f"Bearer {options.token}".encode() if options.token else None
+        self._pool = ThreadPoolExecutor(options.threads, thread_name_prefix="score")
+        self._queued = 0
+        self.held = 0
+        self.refusals: Counter[int] = metrics.refusals
+        self._fixed: dict[tuple[str, str], Callable[[_Exchange], Awaitable[Response]]] = {
+            ("GET", "/v2"): self._server,
+            ("GET", "/v2/health/live"): self._live,
+            ("GET", "/v2/health/ready"): self._ready,
+            ("POST", "/v2/repository/index"): self._index,
+            ("GET", "/metrics"): self._metrics_text,
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        self.held += 1
+        try:
+            response = await self._answer(_Exchange(scope, receive))
+            if response.status >= 400:
+                self.refusals[response.status] += 1
+            await send_response(send, response, closing=self._gate.draining)
+        except Gone:
+            return
+        finally:
+            self.held -= 1
+
+    async def _answer(self, exchange: _Exchange) -> Response:
+        path: str = exchange.scope["path"]
+        try:
+            if self.held > self._options.concurrency and path not in OPEN_TO_ALL:
+                return error(503, "too many requests at once")
+            if not self._may(exchange.scope, path):
+                return error(
+                    401, "a bearer token is needed", headers=[(b"www-authenticate", b"Bearer")]
+                )
+            return await self._route(exchange, path)
+        except BadRequest as exc:
+            return error(exc.status, str(exc))
+        except Gone:
+            raise
+        except Exception:
+            logger.exception("%s %s failed", exchange.scope["method"], path[:200])
+            return error(500, "the agent failed to answer this")
+
+    def _may(self, scope: Scope, path: str) -> bool:
+        """Ask for the token, but not of a load balancer that only asks whether we are well."""
+        if self._token is None or path in OPEN_TO_ALL:
+            return True
+        if path.startswith("/v2/models/") and path.endswith("/ready"):
+            return True
+        return hmac.compare_digest(header(scope, b"authorization") or b"", self._token)
+
+    async def _route(self, exchange: _Exchange, path: str) -> Response:
+        method = exchange.scope["method"]
+        if path.startswith("/v2/models/"):
+            return await self._model_route(exchange, path[11:].split("/"))
+        fixed = self._fixed.get((method, path.rstrip("/")))
+        if fixed is not None:
+            return await fixed(exchange)
+        if any(known == path.rstrip("/") for _, known in self._fixed):
+            raise BadRequest(f"{method} is not for this path", status=405)
+        raise BadRequest("there is nothing at this path", status=404)
+
+    async def _model_route(self, exchange: _Exchange, parts: list[str]) -> Response:
+        model, rest = parts[0], parts[1:]
+        version = None
+        if rest[:1] == ["versions"]:
+            if len(rest) < 2:
+                raise BadRequest("a version number is missing", status=404)
+            version, rest = rest[1], rest[2:]
+        methods = {(): "GET", ("ready",): "GET", ("infer",): "POST"}
+        expected = methods.get(tuple(rest))
+        if expected is None:
+            raise BadRequest("there is nothing at this path", status=404)
+        if exchange.scope["method"] != expected:
+            raise BadRequest(f"{exchange.scope['method']} is not for this path", status=405)
+        if rest == ["infer"]:
+            return await self._infer(exchange, model, version)
+        loaded, routes = self._find(model, version)
+        if rest == ["ready"]:
+            return await self._model_ready(loaded)
+        return reply(describe.model(loaded, routes), headers=loaded.headers)
+
+    # About the agent
+
+    async def _server(self, _: _Exchange) -> Response:
+        return reply(describe.server(self._options.software))
+
+    async def _live(self, _: _Exchange) -> Response:
+        return reply({"live": True})
+
+    async def _ready(self, _: _Exchange) -> Response:
+        ready = self._gate.ready
+        return reply({"ready": ready}, status=200 if ready else 503)
+
+    async def _index(self, exchange: _Exchange) -> Response:
+        await read_body(exchange.scope, exchange.receive, limit=4096)
+        return reply(describe.index(self._runtime))
+
+    async def _metrics_text(self, _: _Exchange) -> Response:
+        return Response(200, self._metrics.text(), content_type=CONTENT_TYPE)
+
+    # About models
+
+    def _find(self, model: str, version: str | None) -> tuple[Loaded, Routes]:
+        """Choose who answers. Reads the routing table once."""
+        routes = self._runtime.table.models.get(model)
+        if routes is None:
+            if model in self._runtime.known:
+                raise BadRequest(f"model {model!r} is not loaded (yet)", status=503)
+            raise BadRequest(f"there is no model {model[:80]!r} here", status=404)
+        found = routes.champion if version is None else routes.by_version.get(version)
+        if found is None and version is None:
+            raise BadRequest(f"nothing answers for {model!r} now", status=503)
+        if found is None:
+            raise BadRequest(f"version {version!r:.80} of {model!r} does not answer", status=404)
+        return found, routes
+
+    def _acquire(self, model: str, version: str | None) -> Loaded:
+        while True:
+            loaded, _ = self._find(model, version)
+            # Refused only if it was told to leave since the table was read; then the table is new.
+            if loaded.acquire():
+                return loaded
+
+    async def _model_ready(self, loaded: Loaded) -> Response:
+        if self._gate.draining or not loaded.acquire():
+            return reply({"name": loaded.model, "ready": False}, status=503)
+        try:
+            passed = (await self._in_pool(loaded.check)) if loaded.dear else loaded.check()
+        finally:
+            loaded.release()
+        content = {"name": loaded.model, "ready": passed}
+        return reply(content, status=200 if passed else 503, headers=loaded.headers)
+
+    async def _infer(self, exchange: _Exchange, model: str, version: str | None) -> Response:
+        if not self._options.answers:
+            raise BadRequest("this agent is of the dark tier and answers nobody", status=403)
+        body = await read_body(exchange.scope, exchange.receive, limit=self._options.body_bytes)
+        if header(exchange.scope, b"inference-header-content-length") is not None:
+            raise BadRequest("binary tensors are not taken here, send JSON")
+        loaded = self._acquire(model, version)
+        started = time.perf_counter()
+        try:
+            call = infer.read(body, loaded)
+            outputs = await self._run(loaded, call)
+            content = infer.write(call, loaded, outputs)
+        except Exception as exc:
+            if not isinstance(exc, BadRequest):
+                loaded.count(milliseconds=0.0, failed=True)
+            raise
+        finally:
+            loaded.release()
+        latency_ms = (time.perf_counter() - started) * 1000
+        loaded.count(milliseconds=latency_ms, failed=False)
+        if self._recorder is not None:
+            self._recorder.answered(infer.answer(call, loaded, outputs, latency_ms=latency_ms))
+        return Response(200, content, loaded.headers)
+
+    async def _run(self, loaded: Loaded, call: infer.Call) -> list[NDArray[Any]]:
+        """Run a cheap model here and a dear one in a worker: a thread costs more than a small tree."""
+        try:
+            if loaded.dear:
+                return await self._in_pool(loaded.run, call.feeds)
+            return loaded.run(call.feeds)
+        except InvalidArgument as exc:
+            raise BadRequest(f"the model does not take these inputs: {exc}"[:500]) from exc
+
+    async def _in_pool(self, do: Callable[[*Ts], T], *args: *Ts) -> T:
+        if self._queued >= self._options.threads * QUEUE_PER_THREAD:
+            raise BadRequest("too many requests at once", status=503)
+        self._queued += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._pool, do, *args)
+        finally:
+            self._queued -= 1

@@ -1,0 +1,44 @@
+"""What the agent and its models say of themselves when asked."""
+
+from typing import Any
+
+from serving_agent.loaded import Loaded
+from serving_agent.manifests import TensorSpec
+from serving_agent.runtime import Routes, Runtime
+
+
+def _tensor(spec: TensorSpec) -> dict[str, Any]:
+    return {"name": spec.name, "datatype": spec.datatype, "shape": list(spec.shape)}
+
+
+def server(software: str) -> dict[str, Any]:
+    return {"name": "lockgate-serving-agent", "version": software, "extensions": []}
+
+
+def model(loaded: Loaded, routes: Routes) -> dict[str, Any]:
+    return {
+        "name": loaded.model,
+        "versions": sorted(routes.by_version, key=int),
+        "platform": "onnx_onnxruntime",
+        "inputs": [_tensor(spec) for spec in loaded.manifest.inputs],
+        "outputs": [_tensor(spec) for spec in loaded.manifest.outputs],
+        "parameters": {"version": str(loaded.version), "digest": loaded.digest},
+    }
+
+
+def index(runtime: Runtime) -> list[dict[str, Any]]:
+    """List what is in memory. READY is what answers callers; the rest says what it does instead."""
+    table = runtime.table
+    return [
+        {
+            "name": one.model,
+            "version": str(one.version),
+            "state": "READY" if _answers(one, table.models.get(one.model)) else "UNAVAILABLE",
+            "reason": one.role.value,
+        }
+        for one in sorted(runtime.loaded(), key=lambda one: (one.model, one.version))
+    ]
+
+
+def _answers(one: Loaded, routes: Routes | None) -> bool:
+    return routes is not None and routes.by_version.get(str(one.version)) is one

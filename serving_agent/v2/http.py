@@ -1,0 +1,101 @@
+"""ASGI without a framework: read a request, send an answer.
+
+Bare, because routing and middleware of a framework cost more than a forest.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from serving_agent.errors import AgentError, BadRequest
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Header = tuple[bytes, bytes]
+
+JSON = b"application/json"
+BODY_SECONDS = 30.0
+_encode = msgspec.json.Encoder().encode
+
+
+class Gone(AgentError):
+    """The caller hung up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    status: int
+    body: bytes
+    headers: list[Header] = field(default_factory=list)
+    content_type: bytes = JSON
+
+
+def reply(content: object, *, status: int = 200, headers: Iterable[Header] = ()) -> Response:
+    return Response(status, _encode(content), list(headers))
+
+
+def error(status: int, message: str, *, headers: Iterable[Header] = ()) -> Response:
+    """Answer in the protocol's one form for errors."""
+    extra = list(headers)
+    if status == 503:
+        extra.append((b"retry-after", b"1"))
+    if status == 413:
+        extra.append((b"connection", b"close"))  # The rest of the body is not read.
+    return reply({"error": message}, status=status, headers=extra)
+
+
+def header(scope: Scope, name: bytes) -> bytes | None:
+    for key, value in scope["headers"]:
+        if key == name:
+            found: bytes = value
+            return found
+    return None
+
+
+async def read_body(scope: Scope, receive: Receive, *, limit: int) -> bytes:
+    """Read a whole body.
+
+    Raises:
+        BadRequest: 413 beyond ``limit`` bytes, 408 when it does not come.
+        Gone: the caller hung up.
+    """
+    announced = header(scope, b"content-length")
+    if announced is not None and announced.isdigit() and int(announced) > limit:
+        raise BadRequest(f"a body of more than {limit} bytes", status=413)
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            return await _collect(receive, limit)
+    except TimeoutError:
+        raise BadRequest("the body did not arrive in time", status=408) from None
+
+
+async def _collect(receive: Receive, limit: int) -> bytes:
+    parts: list[bytes] = []
+    total = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Gone("the caller hung up")
+        part: bytes = message.get("body", b"")
+        total += len(part)
+        if total > limit:
+            raise BadRequest(f"a body of more than {limit} bytes", status=413)
+        parts.append(part)
+        if not message.get("more_body", False):
+            return part if len(parts) == 1 else b"".join(parts)
+
+
+async def send_response(send: Send, response: Response, *, closing: bool = False) -> None:
+    headers = [
+        (b"content-type", response.content_type),
+        (b"content-length", str(len(response.body)).encode()),
+        *response.headers,
+    ]
+    if closing:
+        headers.append((b"connection", b"close"))
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    await send({"type": "http.response.body", "body": response.body})
