@@ -1,0 +1,92 @@
+"""What needs somebody now: shown as a red bar on every page until it is gone."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.urls import reverse
+from django.utils import timezone
+
+from governance.models import Environment
+from promotion.confirmation import Standing
+from promotion.models import Agent, Deployment
+from promotion.selectors import observed
+from promotion.selectors.fleet_facts import lease
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """One thing that is wrong: where, what, since when, what to do, and where to do it."""
+
+    place: str
+    what: str
+    since: datetime | None
+    remedy: str
+    url: str
+    action: str
+
+
+def alarms(environments: Iterable[Environment]) -> list[Alarm]:
+    """Name what is abnormal now in these environments. Two queries."""
+    now = timezone.now()
+    places = [place.pk for place in environments]
+    agents = observed.present_agents(places)
+    rows = Deployment.objects.filter(role=Deployment.Role.CHAMPION, environment__in=places)
+    champions = observed.champions(
+        rows.select_related("model", "version", "environment"),
+        agents=observed.live_by_environment(agents),
+        now=now,
+    )
+    return among(agents, champions.values(), now=now)
+
+
+def among(
+    agents: Iterable[Agent], champions: Iterable[observed.Champion], *, now: datetime
+) -> list[Alarm]:
+    """Name what is abnormal among agents and champions that are already read."""
+    of_agents = [alarm for agent in agents for alarm in _of_agent(agent, now=now)]
+    return of_agents + [alarm for one in champions for alarm in _of_champion(one, now=now)]
+
+
+def _of_agent(agent: Agent, *, now: datetime) -> list[Alarm]:
+    if agent.cordoned:
+        return []  # An operator knows.
+    url = f"{reverse('fleet')}#agent-{agent.pk}"
+    place, report = agent.target.environment.slug, observed.report_of(agent)
+    if observed.is_silent(agent, now=now):
+        what = f"agent {agent.name} is silent. What it serves is unknown."
+        since = report.at if report else agent.enrolled_at
+        return [Alarm(place, what, since, "Start it again, or cordon it.", url, "Open agent")]
+    if report and report.refused:
+        refused = report.refused
+        what = (
+            f"agent {agent.name} refused generation {refused.get('generation')}:"
+            f" {refused.get('reason')}. It keeps serving generation {report.observed_generation}."
+        )
+        remedy = "Read its reason and publish a state it can take."
+        return [Alarm(place, what, report.at, remedy, url, "Open agent")]
+    return []
+
+
+def _of_champion(champion: observed.Champion, *, now: datetime) -> list[Alarm]:
+    """A decision that agents still contradict, or nobody confirms, after two leases."""
+    if champion.confirmation.is_live() or now - champion.since < 2 * lease():
+        return []
+    row, found = champion.deployment, champion.confirmation
+    what = (
+        f"{row.model.name} version {row.version.number} is decided, and confirmed by"
+        f" {len(found.confirmed)} of {found.counted} agents"
+    )
+    others = [
+        f"{finding.agent} {finding.why}"
+        for finding in found.findings
+        if finding.standing is Standing.DISAGREEING
+    ]
+    what = f"{what}: {', '.join(others)}." if others else f"{what}."
+    remedy = (
+        "Look at the agents; roll back if callers get wrong answers."
+        if others
+        else "Start an agent for this environment."
+    )
+    url = reverse("model", args=[row.model.name])
+    return [Alarm(row.environment.slug, what, champion.since, remedy, url, "Open model")]

@@ -1,0 +1,202 @@
+"""The fleet: every agent by target, what it was told, has applied and holds."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.db.models import F, Window
+from django.db.models.functions import RowNumber
+
+from governance.errors import NotFound
+from governance.models import Environment
+from promotion.models import Agent, AgentReport, Target, Telling
+from promotion.selectors import observed
+from promotion.selectors.observed import Item
+
+TELLINGS = 6
+"""The latest hints shown of each agent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """One version on one agent, as its report has it."""
+
+    model: str
+    version: object
+    digest: str
+    role: str
+    phase: str
+    reason: str
+    shape: str
+    memory_bytes: int
+    load_seconds: float | None
+    requests: int
+    errors: int
+    in_flight: int
+    latency: Item
+    golden: Item
+
+
+@dataclass(frozen=True, slots=True)
+class AgentCard:
+    """One agent as the page shows it."""
+
+    agent: Agent
+    report: AgentReport | None
+    standing: str
+    shape: str
+    behind: int
+    holdings: list[Holding]
+    tellings: list[Telling]
+    counters: Mapping[str, object]
+    refused: Item
+
+    @property
+    def counted(self) -> list[tuple[str, list[tuple[str, object]]]]:
+        """The counters in groups, such as the mirror's."""
+        return [
+            (name, list(group.items()))
+            for name, group in sorted(self.counters.items())
+            if isinstance(group, Mapping)
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class TargetCard:
+    """One target with its agents."""
+
+    target: Target
+    agents: list[AgentCard]
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    targets: list[TargetCard]
+
+    @property
+    def title(self) -> str:
+        """The answer this page gives."""
+        cards = [card for target in self.targets for card in target.agents]
+        if not cards:
+            return "No agent has enrolled yet"
+        unwell = [card for card in cards if card.standing in {"silent", "refuses"}]
+        agents = "1 agent" if len(cards) == 1 else f"{len(cards)} agents"
+        if not unwell:
+            verb = "reports" if len(cards) == 1 else "report"
+            return f"{agents} in {len(self.targets)} targets {verb} within the lease"
+        return f"{len(unwell)} of {agents} need somebody"
+
+
+def fleet(environments: Iterable[Environment], *, now: datetime) -> Fleet:
+    """Read all agents of these environments. Three queries."""
+    places = [place.pk for place in environments]
+    targets = Target.objects.filter(environment__in=places).select_related("environment")
+    by_target: dict[UUID, list[Agent]] = {}
+    agents = observed.present_agents(places)
+    for agent in agents:
+        by_target.setdefault(agent.target_id, []).append(agent)
+    told = _tellings([agent.pk for agent in agents])
+    return Fleet(
+        [
+            TargetCard(
+                target,
+                [_card(one, told.get(one.pk, []), now=now) for one in by_target.get(target.pk, [])],
+            )
+            for target in targets
+        ]
+    )
+
+
+def agent(pk: UUID) -> Agent:
+    """Read one agent.
+
+    Raises:
+        NotFound: no such agent.
+    """
+    try:
+        return Agent.objects.select_related("target__environment", "report").get(pk=pk)
+    except Agent.DoesNotExist:
+        message = "There is no such agent."
+        raise NotFound(message, agent_id=str(pk)) from None
+
+
+def _tellings(agents: list[UUID]) -> dict[UUID, list[Telling]]:
+    newest = Window(RowNumber(), partition_by=[F("agent")], order_by=F("told_at").desc())
+    rows = (
+        Telling.objects.filter(agent__in=agents)
+        .annotate(place=newest)
+        .filter(place__lte=TELLINGS)
+        .select_related("version__model")
+        .order_by("-told_at")
+    )
+    found: dict[UUID, list[Telling]] = {}
+    for row in rows:
+        found.setdefault(row.agent_id, []).append(row)
+    return found
+
+
+def _card(one: Agent, tellings: list[Telling], *, now: datetime) -> AgentCard:
+    report = observed.report_of(one)
+    standing, shape = _standing(one, now=now)
+    return AgentCard(
+        agent=one,
+        report=report,
+        standing=standing,
+        shape=shape,
+        behind=one.target.generation - (report.observed_generation if report else 0),
+        holdings=[_holding(item) for item in observed.items(report)],
+        tellings=tellings,
+        counters=report.counters if report else {},
+        refused=(report.refused or {}) if report else {},
+    )
+
+
+def _standing(one: Agent, *, now: datetime) -> tuple[str, str]:
+    report = observed.report_of(one)
+    if one.cordoned:
+        return "cordoned", "waiting"
+    if observed.is_silent(one, now=now):
+        return "silent", "unknown"
+    if report and report.refused:
+        return "refuses", "failed"
+    if report and report.draining:
+        return "draining", "bake"
+    return "reports", "passed"
+
+
+def _holding(item: Item) -> Holding:
+    role, phase = str(item.get("role", "")), str(item.get("phase", ""))
+    return Holding(
+        model=str(item.get("model", "")),
+        version=item.get("version"),
+        digest=str(item.get("digest", "")),
+        role=role,
+        phase=phase,
+        reason=" ".join(str(item.get(key) or "") for key in ("reason", "detail")).strip(),
+        shape=_shape(role, phase),
+        memory_bytes=int(_number(item.get("memory_bytes"))),
+        load_seconds=_number(item.get("load_seconds")) or None,
+        requests=int(_number(item.get("requests"))),
+        errors=int(_number(item.get("errors"))),
+        in_flight=int(_number(item.get("in_flight"))),
+        latency=_mapping(item.get("latency")),
+        golden=_mapping(item.get("golden")),
+    )
+
+
+def _shape(role: str, phase: str) -> str:
+    if phase == "failed":
+        return "failed"
+    if phase != "ready":
+        return "executing"
+    known = {"champion", "candidate", "bake", "spare", "dark"}
+    return role if role in known else "trained"
+
+
+def _number(value: object) -> float:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else 0.0
+
+
+def _mapping(value: object) -> Item:
+    return value if isinstance(value, Mapping) else {}

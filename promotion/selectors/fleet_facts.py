@@ -1,0 +1,111 @@
+"""What agents say, read in a constant number of queries."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.conf import settings
+
+from promotion.confirmation import AgentFacts
+from promotion.models import Agent, Target
+
+
+def lease() -> timedelta:
+    """Return how long a report counts."""
+    return timedelta(seconds=settings.CONFIG.lease_seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """What one agent says of one version."""
+
+    role: str
+    phase: str
+    reason: str
+    detail: str
+    requests: int
+    errors: int
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """One agent that counts: what it has applied, holds and refuses."""
+
+    agent: Agent
+    generation: int
+    holdings: Mapping[str, Holding]
+    refused_generation: int
+    refused_reason: str
+    refused_detail: str
+    answers: Mapping[str, str]
+    """model -> digest its unversioned calls go to, ready."""
+
+
+def required(target: Target, *, now: datetime) -> list[Agent]:
+    """Return the agents a rollout on ``target`` needs: alive, not cordoned, not gone."""
+    rows = Agent.objects.filter(
+        target=target, left_at=None, cordoned=False, report__at__gt=now - lease(),
+        report__draining=False,
+    )
+    return list(rows.order_by("name"))
+
+
+def voices(agents: Iterable[UUID], *, now: datetime) -> dict[UUID, Voice]:
+    """Return what those of ``agents`` say that count now; the silent ones are missing."""
+    rows = Agent.objects.filter(
+        pk__in=list(agents), left_at=None, cordoned=False, report__at__gt=now - lease()
+    ).select_related("report")
+    return {agent.pk: _voice(agent) for agent in rows}
+
+
+def facts_by_environment(model: str, digest: str) -> dict[str, list[AgentFacts]]:
+    """Return every live agent's facts about one model, by environment.
+
+    The champion each names is ``digest`` or another; the caller compares.
+    """
+    rows = Agent.objects.filter(target__tier=Target.Tier.LIVE, left_at=None).select_related(
+        "report", "target__environment"
+    )
+    found: dict[str, list[AgentFacts]] = {}
+    for agent in rows:
+        voice = _voice(agent) if hasattr(agent, "report") else None
+        facts = AgentFacts(
+            name=agent.name,
+            reported_at=agent.report.at if voice else None,
+            generation=voice.generation if voice else 0,
+            champion=voice.answers.get(model) if voice else None,
+            cordoned=agent.cordoned,
+        )
+        found.setdefault(agent.target.environment.slug, []).append(facts)
+    return found
+
+
+def _voice(agent: Agent) -> Voice:
+    report = agent.report
+    refused = report.refused or {}
+    items = report.versions
+    return Voice(
+        agent=agent,
+        generation=report.observed_generation,
+        holdings={item["digest"]: _holding(item) for item in items},
+        refused_generation=int(refused.get("generation") or 0),
+        refused_reason=str(refused.get("reason", "")),
+        refused_detail=str(refused.get("detail", "")),
+        answers={
+            item["model"]: item["digest"]
+            for item in items
+            if item["role"] == "champion" and item["phase"] == "ready"
+        },
+    )
+
+
+def _holding(item: Mapping[str, object]) -> Holding:
+    return Holding(
+        role=str(item["role"]),
+        phase=str(item["phase"]),
+        reason=str(item.get("reason") or ""),
+        detail=str(item.get("detail") or ""),
+        requests=int(str(item.get("requests") or 0)),
+        errors=int(str(item.get("errors") or 0)),
+    )

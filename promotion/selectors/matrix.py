@@ -1,0 +1,162 @@
+"""The environment matrix: models down, environments across. The page for the wall and for 3 a.m.
+
+The number of queries does not depend on the number of models.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from django.db.models import Sum
+
+from governance.models import Environment
+from promotion.models import DarkTally, Deployment, Request, Rollout
+from promotion.selectors import abnormal, observed
+from promotion.selectors.abnormal import Alarm
+from promotion.selectors.observed import Champion, Place
+from registry.models import RegisteredModel, ModelVersion
+
+LOADED_STATES = (Deployment.State.DARK, Deployment.State.PRODUCTION)
+
+
+@dataclass(frozen=True, slots=True)
+class Dark:
+    """A version that sees copies only, and how many it was compared on."""
+
+    version: ModelVersion
+    pairs: int
+
+
+@dataclass(frozen=True, slots=True)
+class Flight:
+    """A request under way: which step, and how many required agents are through."""
+
+    request: Request
+    step: str
+    done: int
+    asked: int
+
+
+@dataclass(slots=True)
+class Cell:
+    """One model in one environment."""
+
+    environment: Environment
+    champion: Champion | None = None
+    others: list[Deployment] = field(default_factory=list)
+    darks: list[Dark] = field(default_factory=list)
+    flights: list[Flight] = field(default_factory=list)
+    waiting: list[Request] = field(default_factory=list)
+
+    def is_empty(self) -> bool:
+        return not (self.champion or self.others or self.darks or self.flights or self.waiting)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One model across all environments."""
+
+    model: RegisteredModel
+    cells: list[Cell]
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    environments: list[Environment]
+    rows: list[Row]
+    alarms: list[Alarm]
+    champions: int
+    confirmed: int
+
+    @property
+    def title(self) -> str:
+        """The answer this page gives."""
+        if self.alarms:
+            things = "1 thing needs" if len(self.alarms) == 1 else f"{len(self.alarms)} things need"
+            return f"{things} somebody now"
+        if not self.champions:
+            return "No model answers callers yet"
+        noun = "champion answers" if self.champions == 1 else "champions answer"
+        if self.confirmed == self.champions:
+            return f"{self.champions} {noun} as decided, confirmed by their agents"
+        return f"{self.confirmed} of {self.champions} champions are confirmed by their agents"
+
+
+def matrix(environments: list[Environment], *, now: datetime) -> Matrix:
+    """Read all models in these environments."""
+    places = [place.pk for place in environments]
+    models = list(RegisteredModel.objects.all())
+    agents = observed.present_agents(places)
+    deployments = list(
+        Deployment.objects.filter(state__in=LOADED_STATES, environment__in=places)
+        .select_related("model", "version", "environment")
+        .order_by("-version__number")
+    )
+    champions = observed.champions(
+        deployments, agents=observed.live_by_environment(agents), now=now
+    )
+    cells = _cells(models, environments)
+    _put_deployments(cells, deployments, champions)
+    _put_requests(cells, places)
+    rows = [Row(model, [cells[model.pk, place.pk] for place in environments]) for model in models]
+    return Matrix(
+        environments=environments,
+        rows=rows,
+        alarms=abnormal.among(agents, champions.values(), now=now),
+        champions=len(champions),
+        confirmed=sum(one.confirmation.is_live() for one in champions.values()),
+    )
+
+
+def _cells(
+    models: Iterable[RegisteredModel], environments: list[Environment]
+) -> dict[Place, Cell]:
+    return {(model.pk, place.pk): Cell(place) for model in models for place in environments}
+
+
+def _put_deployments(
+    cells: dict[Place, Cell], deployments: list[Deployment], champions: dict[Place, Champion]
+) -> None:
+    pairs = paired([row.version_id for row in deployments if row.state == Deployment.State.DARK])
+    for row in deployments:
+        cell = cells[row.model_id, row.environment_id]
+        if row.state == Deployment.State.DARK:
+            cell.darks.append(Dark(row.version, pairs.get((row.version_id, row.environment_id), 0)))
+        elif row.role != Deployment.Role.CHAMPION:
+            cell.others.append(row)
+    for place, champion in champions.items():
+        cells[place].champion = champion
+
+
+def paired(versions: list[UUID]) -> dict[tuple[UUID, UUID], int]:
+    """How many transactions each version was compared on, by (version, environment)."""
+    rows = (
+        DarkTally.objects.filter(version__in=versions)
+        .values("version", "environment")
+        .annotate(pairs=Sum("scored"))
+    )
+    return {(row["version"], row["environment"]): row["pairs"] for row in rows}
+
+
+def _put_requests(cells: dict[Place, Cell], places: list[UUID]) -> None:
+    unsettled = [Request.State.OPEN, Request.State.APPROVED, Request.State.EXECUTING]
+    requests = Request.objects.filter(state__in=unsettled, environment__in=places)
+    running = {
+        rollout.request_id: rollout
+        for rollout in Rollout.objects.filter(ended_at__isnull=True).prefetch_related("steps")
+    }
+    for request in requests.select_related("deployment__version"):
+        cell = cells[request.model_id, request.environment_id]
+        if request.state == Request.State.OPEN:
+            cell.waiting.append(request)
+        else:
+            cell.flights.append(flight(request, running.get(request.pk)))
+
+
+def flight(request: Request, rollout: Rollout | None) -> Flight:
+    """How far a request under way has come; its steps are loaded with the rollout."""
+    if rollout is None:
+        return Flight(request, "waiting to start", 0, 0)
+    asked = [row for row in rollout.steps.all() if row.step == rollout.step and row.required]
+    return Flight(request, rollout.step, sum(row.done_at is not None for row in asked), len(asked))

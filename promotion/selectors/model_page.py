@@ -1,0 +1,170 @@
+"""One model: its versions, and where each of them is."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.db.models import Count, Max
+
+from governance.errors import NotFound
+from governance.models import Environment
+from promotion.models import Deployment
+from promotion.selectors import observed
+from promotion.selectors.observed import Champion
+from registry.models import ModelVersion, RegisteredModel
+
+VERSIONS = 100
+"""The newest versions one page shows."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelLine:
+    """One model in the list."""
+
+    model: RegisteredModel
+    versions: int
+    newest: int | None
+    answering: list[tuple[str, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One environment, as one model has it."""
+
+    environment: Environment
+    champion: Champion | None
+    former: list[Deployment]
+    """Former champions that are kept here and may be rolled back to, the latest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class VersionLine:
+    """One version, with its state in each environment: None where it is trained only."""
+
+    version: ModelVersion
+    states: list[tuple[Environment, Deployment | None]]
+    metric: object
+
+
+@dataclass(frozen=True, slots=True)
+class ModelPage:
+    """One model with its places and versions."""
+
+    model: RegisteredModel
+    places: list[Place]
+    versions: list[VersionLine]
+    total: int
+
+    @property
+    def title(self) -> str:
+        """The answer this page gives."""
+        name = self.model.name
+        answers = [
+            f"version {place.champion.deployment.version.number} in {place.environment.slug}"
+            for place in self.places
+            if place.champion
+        ]
+        if answers:
+            return f"{name} answers as {joined(answers)}"
+        if self.versions:
+            newest = self.versions[0].version.number
+            return f"{name} answers nobody yet; its newest version is {newest}"
+        return f"{name} has no version yet"
+
+
+def joined(parts: list[str]) -> str:
+    """Put parts into a sentence."""
+    return " and ".join(filter(None, [", ".join(parts[:-1]), parts[-1]])) if parts else ""
+
+
+def models_list(environments: Iterable[Environment]) -> list[ModelLine]:
+    """Read every model with what answers for it. Two queries."""
+    champions: dict[UUID, list[tuple[str, int]]] = {}
+    rows = Deployment.objects.filter(
+        role=Deployment.Role.CHAMPION, environment__in=[place.pk for place in environments]
+    ).select_related("version", "environment")
+    for row in rows.order_by("environment__position", "environment__slug"):
+        answering = champions.setdefault(row.model_id, [])
+        answering.append((row.environment.slug, row.version.number))
+    models = RegisteredModel.objects.annotate(
+        versions_count=Count("versions"), newest=Max("versions__number")
+    )
+    return [
+        ModelLine(model, model.versions_count, model.newest, champions.get(model.pk, []))
+        for model in models
+    ]
+
+
+def find(name: str) -> RegisteredModel:
+    """Read one model.
+
+    Raises:
+        NotFound: no such model.
+    """
+    try:
+        return RegisteredModel.objects.get(name=name)
+    except RegisteredModel.DoesNotExist:
+        message = f"There is no model {name}."
+        raise NotFound(message, code="unknown_model") from None
+
+
+def model_page(name: str, environments: list[Environment], *, now: datetime) -> ModelPage:
+    """Read one model in these environments.
+
+    Raises:
+        NotFound: no such model.
+    """
+    model = find(name)
+    versions = list(model.versions.select_related("inspection")[:VERSIONS])
+    deployments = list(
+        Deployment.objects.filter(model=model, environment__in=[e.pk for e in environments])
+        .select_related("model", "version", "environment")
+        .order_by("-champion_at", "pk")
+    )
+    states = {(row.version_id, row.environment_id): row for row in deployments}
+    return ModelPage(
+        model=model,
+        places=_places(environments, deployments, now=now),
+        versions=[
+            VersionLine(
+                version,
+                [(place, states.get((version.pk, place.pk))) for place in environments],
+                _metric(version, model.optimising_metric),
+            )
+            for version in versions
+        ],
+        total=model.versions.count(),
+    )
+
+
+def _places(
+    environments: list[Environment], deployments: list[Deployment], *, now: datetime
+) -> list[Place]:
+    agents = observed.present_agents([place.pk for place in environments])
+    live = observed.live_by_environment(agents)
+    champions = {
+        environment: champion
+        for (_, environment), champion in observed.champions(
+            deployments, agents=live, now=now
+        ).items()
+    }
+    return [
+        Place(
+            place,
+            champions.get(place.pk),
+            [row for row in deployments if row.environment_id == place.pk and may_return(row)],
+        )
+        for place in environments
+    ]
+
+
+def may_return(row: Deployment) -> bool:
+    """Tell whether a rollback may bring this former champion back."""
+    kept = row.state == Deployment.State.RETIRED and row.hold == Deployment.Hold.PREVIOUS
+    return row.was_champion() and (kept or row.role == Deployment.Role.BAKE)
+
+
+def _metric(version: ModelVersion, name: str) -> object:
+    metrics = version.manifest.get("metrics")
+    return metrics.get(name) if isinstance(metrics, dict) else None

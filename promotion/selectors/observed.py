@@ -1,0 +1,119 @@
+"""What agents say now, held against what was decided; read once for a whole page."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeAlias
+from uuid import UUID
+
+from promotion.confirmation import AgentFacts, Confirmation, confirm
+from promotion.models import Agent, AgentReport, Deployment
+from promotion.selectors.fleet_facts import lease
+
+Item: TypeAlias = Mapping[str, object]
+Place: TypeAlias = tuple[UUID, UUID]
+"""A model in an environment: (model's id, environment's id)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Champion:
+    """A decided champion, and what agents say of it."""
+
+    deployment: Deployment
+    confirmation: Confirmation
+    answering: Mapping[str, int]
+    """How many required agents answer with which digest."""
+
+    @property
+    def since(self) -> datetime:
+        return self.deployment.champion_at or self.deployment.changed_at
+
+
+def report_of(agent: Agent) -> AgentReport | None:
+    """The agent's latest report; loaded with ``select_related("report")``."""
+    return getattr(agent, "report", None)
+
+
+def is_silent(agent: Agent, *, now: datetime) -> bool:
+    """Tell whether nothing was heard of an agent within its lease."""
+    report = report_of(agent)
+    return (report.at if report else agent.enrolled_at) < now - lease()
+
+
+def items(report: AgentReport | None) -> list[Item]:
+    """What a report says of each version, leaving out what is not an item."""
+    versions = report.versions if report else []
+    return [item for item in versions if isinstance(item, Mapping)]
+
+
+def ready_champion(report: AgentReport | None, model: str) -> str | None:
+    """The digest an agent's unversioned calls of a model go to."""
+    for item in items(report):
+        if (item.get("model"), item.get("role"), item.get("phase")) == (model, "champion", "ready"):
+            return str(item.get("digest"))
+    return None
+
+
+def facts(agents: Iterable[Agent], *, model: str) -> list[AgentFacts]:
+    """What is known of each agent for one model."""
+    return [
+        AgentFacts(
+            name=agent.name,
+            reported_at=report.at if report else None,
+            generation=report.observed_generation if report else 0,
+            champion=ready_champion(report, model),
+            cordoned=agent.cordoned,
+            left=agent.left_at is not None,
+        )
+        for agent in agents
+        for report in [report_of(agent)]
+    ]
+
+
+def present_agents(environments: Iterable[UUID]) -> list[Agent]:
+    """Every agent of these environments that has not left, with its target and report."""
+    rows = Agent.objects.filter(left_at__isnull=True, target__environment__in=list(environments))
+    return list(rows.select_related("target__environment", "report"))
+
+
+def live_by_environment(agents: Iterable[Agent]) -> dict[UUID, list[Agent]]:
+    """The agents that answer callers, by environment."""
+    found: dict[UUID, list[Agent]] = {}
+    for agent in agents:
+        if agent.target.tier == "live":
+            found.setdefault(agent.target.environment_id, []).append(agent)
+    return found
+
+
+def champions(
+    deployments: Iterable[Deployment], *, agents: Mapping[UUID, list[Agent]], now: datetime
+) -> dict[Place, Champion]:
+    """Hold every champion among ``deployments`` against what agents say.
+
+    Args:
+        deployments: with ``model`` and ``version`` loaded.
+        agents: the live ones by environment, see ``live_by_environment``.
+        now: when reports are judged.
+    """
+    chosen = [row for row in deployments if row.role == Deployment.Role.CHAMPION]
+    return {
+        (row.model_id, row.environment_id): champion_of(
+            row, agents=agents.get(row.environment_id, []), now=now
+        )
+        for row in chosen
+    }
+
+
+def champion_of(deployment: Deployment, *, agents: list[Agent], now: datetime) -> Champion:
+    """Hold one champion against what the live agents of its environment say."""
+    found = confirm(
+        facts(agents, model=deployment.model.name),
+        digest=deployment.version.digest,
+        generation=deployment.switched_generation,
+        now=now,
+        lease=lease(),
+    )
+    answering: dict[str, int] = {}
+    for finding in (*found.confirmed, *found.disagreeing):
+        answering[finding.champion or ""] = answering.get(finding.champion or "", 0) + 1
+    return Champion(deployment, found, answering)

@@ -1,0 +1,78 @@
+"""Requests as a list: what waits for me, what is under way, what was."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from django.db.models import Count, Q, QuerySet
+
+from governance.access import ROLES, Permission
+from governance.actors import Actor
+from governance.models import Environment, RoleBinding
+from promotion.models import Approval, Request
+
+RECENT = 50
+Rows: TypeAlias = QuerySet[Request]
+
+
+@dataclass(frozen=True, slots=True)
+class PromotionsPage:
+    """Requests by what they need next."""
+
+    waiting: list[Request]
+    open: list[Request]
+    under_way: list[Request]
+    recent: list[Request]
+
+    def is_empty(self) -> bool:
+        return not (self.waiting or self.open or self.under_way or self.recent)
+
+
+def promotions_page(actor: Actor, environments: Iterable[Environment]) -> PromotionsPage:
+    """Read the unsettled requests, and the latest settled ones."""
+    rows = with_approvals(Request.objects.filter(environment__in=[e.pk for e in environments]))
+    waiting = list(with_approvals(waiting_for(actor)))
+    mine = {request.pk for request in waiting}
+    unsettled = list(rows.filter(state__in=["open", "approved", "executing"]))
+    return PromotionsPage(
+        waiting=waiting,
+        open=[one for one in unsettled if one.state == "open" and one.pk not in mine],
+        under_way=[one for one in unsettled if one.state != "open"],
+        recent=list(rows.filter(settled_at__isnull=False).order_by("-settled_at")[:RECENT]),
+    )
+
+
+def with_approvals(rows: Rows) -> Rows:
+    """Load what a row of a list shows, with ``given`` approvals counted."""
+    given = Count("approvals", filter=Q(approvals__decision=Approval.Decision.APPROVE))
+    return rows.select_related("deployment__version", "model", "environment", "replaces").annotate(
+        given=given
+    )
+
+
+def waiting_for(actor: Actor) -> Rows:
+    """The open requests this person could sign: a role here, not involved, not signed yet."""
+    places = Q(pk__in=[])
+    for environment, group in _signing_places(actor):
+        place = Q(environment=environment) if environment else Q()
+        places |= place & (Q(model__group=group) if group else Q())
+        if not environment and not group:
+            places = Q()
+            break
+    signed = Approval.objects.filter(person=actor.person).values("request")
+    return (
+        Request.objects.filter(places, state=Request.State.OPEN)
+        .exclude(persons__contains=[actor.person])
+        .exclude(pk__in=signed)
+    )
+
+
+def _signing_places(actor: Actor) -> list[tuple[object, str]]:
+    """Where this person may sign: (environment or None for all, group or "" for all)."""
+    bindings = RoleBinding.objects.filter(
+        user=actor.id,
+        user__is_active=True,
+        revoked_at=None,
+        role__in=ROLES[Permission.APPROVE],
+    )
+    return list(bindings.values_list("environment", "group"))

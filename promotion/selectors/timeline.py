@@ -1,0 +1,144 @@
+"""Who did what, when, in words: the audit log read as a column, newest first."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.db.models import Q, QuerySet
+
+from governance.audit.actions import Action
+from governance.audit.models import Entry
+
+LIMIT = 200
+"""Entries one column shows; the audit page has all."""
+
+WORDS: Mapping[str, tuple[str, str]] = {
+    Action.SYSTEM_STARTED: ("started the system", "done"),
+    Action.PERSON_ADDED: ("added a person", "done"),
+    Action.PERSON_CHANGED: ("changed a person", "done"),
+    Action.PERSON_DISABLED: ("disabled a person", "retired"),
+    Action.ROLE_GRANTED: ("granted a role", "done"),
+    Action.ROLE_REVOKED: ("revoked a role", "retired"),
+    Action.TOKEN_ISSUED: ("issued a token", "done"),
+    Action.TOKEN_REVOKED: ("revoked a token", "retired"),
+    Action.ENVIRONMENT_DEFINED: ("defined the environment", "done"),
+    Action.TARGET_DEFINED: ("defined a target", "done"),
+    Action.POLICY_PUBLISHED: ("published a policy", "done"),
+    Action.JOIN_TOKEN_ISSUED: ("issued a join token", "done"),
+    Action.MODEL_REGISTERED: ("registered the model", "trained"),
+    Action.VERSION_REGISTERED: ("registered the version", "trained"),
+    Action.VERSION_INSPECTED: ("inspected the version's files", "done"),
+    Action.REQUEST_OPENED: ("asked for it", "open"),
+    Action.REQUEST_APPROVED: ("approved", "approved"),
+    Action.REQUEST_REJECTED: ("rejected", "rejected"),
+    Action.REQUEST_WITHDRAWN: ("withdrew the request", "withdrawn"),
+    Action.REQUEST_VOIDED: ("voided the request", "voided"),
+    Action.REQUEST_EXPIRED: ("let the request expire", "expired"),
+    Action.REQUEST_EXECUTED: ("carried out the request", "done"),
+    Action.REQUEST_FAILED: ("gave the request up", "failed"),
+    Action.REQUEST_SUPERSEDED: ("superseded the request", "superseded"),
+    Action.DEPLOYMENT_OPENED: ("opened the deployment", "trained"),
+    Action.DEPLOYMENT_DARKENED: ("decided: dark", "dark"),
+    Action.DEPLOYMENT_PROMOTED: ("decided: answers callers", "champion"),
+    Action.DEPLOYMENT_BAKED: ("decided: stepped back, stays loaded", "bake"),
+    Action.DEPLOYMENT_RESTORED: ("decided: restored, answers callers again", "champion"),
+    Action.DEPLOYMENT_RETIRED: ("decided: retired", "retired"),
+    Action.DEPLOYMENT_RELEASED: ("released the retired files", "retired"),
+    Action.ROLLOUT_STARTED: ("started the rollout", "executing"),
+    Action.ROLLOUT_ADVANCED: ("advanced the rollout", "executing"),
+    Action.ROLLOUT_FINISHED: ("finished the rollout", "done"),
+    Action.ROLLOUT_FAILED: ("halted the rollout", "failed"),
+    Action.STATE_PUBLISHED: ("published a desired state", "done"),
+    Action.AGENT_ENROLLED: ("enrolled", "done"),
+    Action.AGENT_LEFT: ("left", "retired"),
+    Action.AGENT_CORDONED: ("cordoned the agent", "waiting"),
+    Action.AGENT_UNCORDONED: ("uncordoned the agent", "done"),
+    Action.AGENT_CHANGED_SERVING: ("changed what it serves", "done"),
+    Action.AGENT_REFUSED_STATE: ("refused a desired state", "failed"),
+    Action.ATTEMPT_REFUSED: ("tried, and was refused", "refused"),
+}
+SPOKEN = ("reason", "comment")
+"""Parts of a payload that people wrote: shown as they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One entry, as a person reads it."""
+
+    seq: int
+    at: datetime
+    action: str
+    words: str
+    shape: str
+    actor: str
+    actor_kind: str
+    subject: str
+    model: str
+    version: int | None
+    environment: str
+    request: UUID | None
+    said: str
+    facts: Mapping[str, object]
+    erased: bool
+    hash: str
+
+    @property
+    def payload(self) -> str:
+        """The facts for reading, one a line."""
+        return json.dumps(self.facts, indent=2, ensure_ascii=False, sort_keys=True)
+
+
+def of_request(pk: UUID) -> list[Event]:
+    """Everything that happened to one request, refused attempts too."""
+    return read(Entry.objects.filter(Q(request=pk) | Q(subject=f"request:{pk}")))
+
+
+def of_version(*, model: str, number: int, pk: UUID) -> list[Event]:
+    """Everything that happened to one version, in every environment."""
+    about = Q(model=model, model_version=number) | Q(subject=f"version:{pk}")
+    return read(Entry.objects.filter(about))
+
+
+def read(entries: QuerySet[Entry], *, limit: int = LIMIT) -> list[Event]:
+    """Put entries into words, newest first. One query."""
+    return in_words(entries.select_related("payload").order_by("-seq")[:limit])
+
+
+def in_words(entries: Iterable[Entry]) -> list[Event]:
+    """Put entries into words, in the order they come; their payloads are loaded."""
+    return [_event(entry) for entry in entries]
+
+
+def _event(entry: Entry) -> Event:
+    words, shape = WORDS.get(entry.action, (entry.action, "done"))
+    body = _body(entry)
+    said = next((str(body[key]) for key in SPOKEN if body.get(key)), "")
+    return Event(
+        seq=entry.seq,
+        at=entry.at,
+        action=entry.action,
+        words=words,
+        shape=shape,
+        actor=str(body.get("actor") or f"{entry.actor_kind} {entry.actor_id}"),
+        actor_kind=entry.actor_kind,
+        subject=entry.subject,
+        model=entry.model or "",
+        version=entry.model_version,
+        environment=entry.environment or "",
+        request=entry.request,
+        said=said,
+        facts={key: value for key, value in body.items() if key != "actor"},
+        erased=not body,
+        hash=entry.hash,
+    )
+
+
+def _body(entry: Entry) -> Mapping[str, object]:
+    """The entry's payload, or nothing once it is erased."""
+    payload = getattr(entry, "payload", None)
+    if payload is None or payload.body is None:
+        return {}
+    body = json.loads(payload.body)
+    return body if isinstance(body, dict) else {}

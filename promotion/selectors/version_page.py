@@ -1,0 +1,173 @@
+"""One version: identity, contents, state per environment, evidence, and what happened to it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from governance.errors import NotFound
+from governance.models import Environment
+from promotion.comparison import features
+from promotion.models import Agent, DarkTally, Deployment, Request
+from promotion.selectors import observed, timeline
+from promotion.selectors.observed import Champion, Item
+from promotion.selectors.promotions import with_approvals
+from promotion.selectors.tallies import Tally, tallies_of
+from promotion.selectors.timeline import Event
+from registry.models import ModelVersion
+
+@dataclass(frozen=True, slots=True)
+class Golden:
+    """How one agent reproduced the golden transactions."""
+
+    agent: Agent
+    environment: str
+    passed: object
+    total: object
+    max_error: object
+
+
+@dataclass(frozen=True, slots=True)
+class VersionPlace:
+    """The version in one environment: decided, and observed."""
+
+    environment: Environment
+    deployment: Deployment | None
+    champion: Champion | None
+    holders: list[tuple[Agent, Item]]
+    """Agents that report it now, within their lease."""
+
+
+@dataclass(frozen=True, slots=True)
+class VersionPage:
+    """Everything known of one version."""
+
+    version: ModelVersion
+    places: list[VersionPlace]
+    requests: list[Request]
+    tallies: list[Tally]
+    golden: list[Golden]
+    features: Mapping[str, str]
+    outputs: list[Item]
+    metrics: Mapping[str, object]
+    datasets: list[Item]
+    training: Mapping[str, object]
+    parameters: Mapping[str, object]
+    events: list[Event]
+
+    @property
+    def title(self) -> str:
+        """The answer this page gives."""
+        name = f"{self.version.model.name} version {self.version.number}"
+        answers = [p.environment.slug for p in self.places if p.champion]
+        if answers:
+            return f"{name} answers in {', '.join(answers)}"
+        dark = [p.environment.slug for p in self.places if _is(p, Deployment.State.DARK)]
+        if dark:
+            return f"{name} is dark in {', '.join(dark)}"
+        if any(_is(p, Deployment.State.RETIRED) for p in self.places):
+            return f"{name} is retired"
+        return f"{name} is trained and runs nowhere"
+
+
+def version_page(
+    name: str, number: int, environments: list[Environment], *, now: datetime
+) -> VersionPage:
+    """Read one version in these environments.
+
+    Raises:
+        NotFound: no such model or version.
+    """
+    version = find(name, number)
+    agents = observed.present_agents([place.pk for place in environments])
+    manifest: Mapping[str, object] = version.manifest
+    training = _mapping(manifest.get("training"))
+    return VersionPage(
+        version=version,
+        places=_places(version, environments, agents, now=now),
+        requests=list(
+            with_approvals(
+                Request.objects.filter(
+                    deployment__version=version, environment__in=[e.pk for e in environments]
+                )
+            )
+        ),
+        tallies=tallies_of(DarkTally.objects.filter(version=version)),
+        golden=_golden(version, agents),
+        features=features(manifest),
+        outputs=_rows(manifest.get("outputs")),
+        metrics=_mapping(manifest.get("metrics")),
+        datasets=_rows(manifest.get("datasets")),
+        training={key: value for key, value in training.items() if key != "parameters"},
+        parameters=_mapping(training.get("parameters")),
+        events=timeline.of_version(model=name, number=number, pk=version.pk),
+    )
+
+
+def find(name: str, number: int) -> ModelVersion:
+    """Read one version with its model, inspection and files.
+
+    Raises:
+        NotFound: no such version.
+    """
+    rows = ModelVersion.objects.select_related("model", "inspection", "manifest_blob")
+    try:
+        return rows.prefetch_related("files__blob").get(model__name=name, number=number)
+    except ModelVersion.DoesNotExist:
+        message = f"There is no version {number} of {name}."
+        raise NotFound(message, code="unknown_version") from None
+
+
+def _places(
+    version: ModelVersion, environments: list[Environment], agents: list[Agent], *, now: datetime
+) -> list[VersionPlace]:
+    rows = version.deployments.select_related("model", "version", "environment")
+    deployments = {row.environment_id: row for row in rows}
+    champions = observed.champions(
+        deployments.values(), agents=observed.live_by_environment(agents), now=now
+    )
+    return [
+        VersionPlace(
+            place,
+            deployments.get(place.pk),
+            champions.get((version.model_id, place.pk)),
+            [
+                (agent, item)
+                for agent in agents
+                if agent.target.environment_id == place.pk
+                and not observed.is_silent(agent, now=now)
+                for item in observed.items(observed.report_of(agent))
+                if item.get("digest") == version.digest
+            ],
+        )
+        for place in environments
+    ]
+
+
+def _golden(version: ModelVersion, agents: list[Agent]) -> list[Golden]:
+    found = []
+    for agent in agents:
+        for item in observed.items(observed.report_of(agent)):
+            golden = item.get("golden")
+            if item.get("digest") == version.digest and isinstance(golden, Mapping):
+                found.append(
+                    Golden(
+                        agent,
+                        agent.target.environment.slug,
+                        golden.get("passed"),
+                        golden.get("total"),
+                        golden.get("max_error"),
+                    )
+                )
+    return found
+
+
+def _is(place: VersionPlace, state: str) -> bool:
+    return place.deployment is not None and place.deployment.state == state
+
+
+def _mapping(value: object) -> Mapping[str, object]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _rows(value: object) -> list[Item]:
+    return [row for row in value if isinstance(row, Mapping)] if isinstance(value, list) else []

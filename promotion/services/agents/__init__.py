@@ -1,0 +1,7 @@
+"""Every write about agents: joining, reporting, leaving, and being taken out."""
+
+from promotion.services.agents.joining import enrol, issue_join_token, leave, renew
+from promotion.services.agents.reporting import report
+from promotion.services.agents.standing import cordon, uncordon
+
+__all__ = ["cordon", "enrol", "issue_join_token", "leave", "renew", "report", "uncordon"]

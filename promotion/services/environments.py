@@ -1,0 +1,131 @@
+"""Environments with their targets and policy, as one document that is put in place."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from django.db import transaction
+from django.utils import timezone
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from governance import access
+from governance.actors import Actor
+from governance.audit import services as audit
+from governance.audit.actions import Action
+from governance.errors import Invalid
+from governance.models import Environment
+from governance.services.environments import define_environment
+from promotion import content
+from promotion.models import Policy as PolicyRow
+from promotion.models import Target
+from promotion.policies import Policy as Rules
+from promotion.services import publishing
+from promotion.services.journal import Journal
+
+
+class _TargetDocument(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    mirror_fraction: Annotated[float, Field(ge=0, le=1)] = 0.0
+
+
+class EnvironmentDocument(BaseModel):
+    """What ``lockgate apply`` says of one environment."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    kind: str
+    position: Annotated[int, Field(ge=0, le=32_767)] = 0
+    targets: dict[str, _TargetDocument] = Field(default_factory=lambda: {"live": _TargetDocument()})
+    policy: Rules = Rules()
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What putting a document in place changed, in words."""
+
+    environment: Environment
+    changes: list[str]
+
+
+@transaction.atomic
+def apply(*, slug: str, document: object, actor: Actor, dry_run: bool = False) -> Applied:
+    """Make an environment be as the document says. Repeating it changes nothing.
+
+    Raises:
+        Invalid: the document is not one; ``problems`` by field.
+        Forbidden: the actor does not administer it.
+    """
+    parsed = _parse(document)
+    defined = define_environment(
+        slug=slug, kind=parsed.kind, position=parsed.position, actor=actor
+    )
+    access.require(actor, access.Permission.ADMINISTER, environment=defined.environment)
+    changes = [f"environment {slug}"] if defined.changed else []
+    journal = Journal(actor)
+    changes += _put_policy(defined.environment, parsed.policy, actor=actor)
+    changes += _put_targets(defined.environment, parsed.targets, journal=journal)
+    journal.write()
+    if dry_run:
+        transaction.set_rollback(True)
+    return Applied(defined.environment, changes)
+
+
+def _parse(document: object) -> EnvironmentDocument:
+    try:
+        return EnvironmentDocument.model_validate(document)
+    except ValidationError as error:
+        problems = {".".join(map(str, e["loc"])) or "document": e["msg"] for e in error.errors()}
+        message = "This is no description of an environment."
+        raise Invalid(message, problems=problems) from None
+
+
+def _put_policy(environment: Environment, rules: Rules, *, actor: Actor) -> list[str]:
+    document = rules.model_dump()
+    sha256 = content.hash_of(document)
+    newest = publishing.rules_of(environment.pk)
+    if newest and newest[0].sha256 == sha256:
+        return []
+    number = newest[0].number + 1 if newest else 1
+    row = PolicyRow.objects.create(
+        environment=environment, number=number, document=document, sha256=sha256
+    )
+    audit.record(
+        Action.POLICY_PUBLISHED,
+        actor=actor,
+        object=f"environment:{environment.slug}",
+        subject=f"policy:{row.pk}",
+        environment=environment.slug,
+        details={"number": number, "sha256": sha256, "document": document},
+    )
+    return [f"policy {number} of {environment.slug}"]
+
+
+def _put_targets(
+    environment: Environment, wanted: dict[str, _TargetDocument], *, journal: Journal
+) -> list[str]:
+    unknown = wanted.keys() - set(Target.Tier.values)
+    if unknown or Target.Tier.LIVE not in wanted:
+        message = "An environment has the target live, and may have the target dark."
+        raise Invalid(message, targets=sorted(wanted))
+    present = {
+        target.tier: target
+        for target in Target.objects.select_for_update(of=("self",)).filter(environment=environment)
+    }
+    changes = []
+    for tier in sorted(wanted):
+        target = present.get(tier) or Target(environment=environment, tier=tier)
+        target.environment = environment
+        fraction = wanted[tier].mirror_fraction
+        if tier in present and target.mirror_fraction == fraction:
+            continue
+        target.mirror_fraction = fraction
+        target.save(force_insert=tier not in present)
+        present[tier] = target
+        journal.target(Action.TARGET_DEFINED, target, mirror_fraction=fraction)
+        changes.append(f"target {environment.slug}/{tier}")
+    if changes:
+        for tier in sorted(present):
+            publishing.publish(
+                present[tier], cause="environment defined", journal=journal, now=timezone.now()
+            )
+    return changes

@@ -1,0 +1,178 @@
+"""Turns an approved request into a rollout, or says why it cannot be one."""
+
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from governance.actors import Actor
+from governance.audit.actions import Action
+from governance.errors import Conflict
+from promotion import rules
+from promotion.models import Approval, Deployment, Request, Rollout, Target
+from promotion.policies import Policy as Rules
+from promotion.selectors import approvers, fleet_facts
+from promotion.services import publishing, rollouts
+from promotion.services.journal import Journal
+from promotion.services.rollouts.beginning import TIER
+
+
+@transaction.atomic
+def start(*, request_id: UUID, actor: Actor, now: datetime | None = None) -> bool:
+    """Start an approved request, if it still stands and there are agents for it.
+
+    Safe to repeat. Returns whether a rollout began.
+    """
+    found = Request.objects.filter(pk=request_id, state=Request.State.APPROVED).first()
+    if found is None:
+        return False
+    targets = Target.objects.locked(found.environment_id)
+    request = Request.objects.locked(request_id)
+    if request.state != Request.State.APPROVED:
+        return False
+    journal = Journal(actor)
+    try:
+        begun = execute(request, targets=targets, journal=journal, now=now or timezone.now())
+    except Conflict:
+        return False  # Another rollout of this model runs here; the sweep asks again.
+    journal.write()
+    return begun
+
+
+def execute(
+    request: Request, *, targets: dict[str, Target], journal: Journal, now: datetime
+) -> bool:
+    """Carry out an approved request, with the targets and the request locked.
+
+    Returns False when it has to wait for agents, or no longer stands and was voided.
+
+    Raises:
+        Conflict: another rollout to production of this model runs here.
+    """
+    deployment = Deployment.objects.locked(request.deployment_id)
+    deployment.environment = request.deployment.environment
+    request.deployment = deployment
+    champion = champion_of(deployment)
+    if void_if_lapsed(request, champion=champion, journal=journal, now=now):
+        return False
+    if request.kind == Request.Kind.RETIRE:
+        return _retire(request, targets=targets, journal=journal, now=now)
+    target = targets.get(TIER[request.kind])
+    found = Rules.model_validate(request.policy.document)
+    if target is None or len(fleet_facts.required(target, now=now)) < found.minimum_agents:
+        return _wait(request, f"waiting for {found.minimum_agents} agent(s)", journal)
+    refuse_if_in_progress(request)
+    request.state, request.detail = Request.State.EXECUTING, ""
+    request.save(update_fields=["state", "detail"])
+    rollouts.begin(
+        request,
+        target=target,
+        outgoing=champion if request.kind == Request.Kind.PROMOTE else None,
+        rules=found,
+        journal=journal,
+        now=now,
+    )
+    return True
+
+
+def approve_and_execute(
+    request: Request, *, targets: dict[str, Target], journal: Journal, now: datetime
+) -> None:
+    """Note that a request has what it needs, and carry it out if that can be done now."""
+    request.state = Request.State.APPROVED
+    request.save(update_fields=["state"])
+    execute(request, targets=targets, journal=journal, now=now)
+
+
+def champion_of(deployment: Deployment) -> Deployment | None:
+    """Return who answers now where this deployment is, locked."""
+    rows = Deployment.objects.select_for_update(of=("self",)).select_related(
+        "version", "model", "environment"
+    )
+    return rows.filter(
+        model=deployment.model_id,
+        environment=deployment.environment_id,
+        role=Deployment.Role.CHAMPION,
+    ).first()
+
+
+def refuse_if_in_progress(request: Request) -> None:
+    """Raise ``rollout_in_progress`` while this model has another rollout to production here."""
+    if request.to_state != Deployment.State.PRODUCTION:
+        return
+    running = Request.objects.filter(
+        model=request.model_id,
+        environment=request.environment_id,
+        state=Request.State.EXECUTING,
+        to_state=Deployment.State.PRODUCTION,
+    ).exclude(pk=request.pk)
+    if other := running.first():
+        message = "Another version of this model is being rolled out here."
+        raise Conflict(message, code="rollout_in_progress", request=str(other.pk))
+
+
+def void_if_lapsed(
+    request: Request, *, champion: Deployment | None, journal: Journal, now: datetime
+) -> bool:
+    """Void the request if its approvals no longer carry it; tell whether that was so."""
+    newest = publishing.rules_of(request.environment_id)
+    approved = Approval.objects.filter(request=request, decision=Approval.Decision.APPROVE)
+    replaces_one = request.kind == Request.Kind.PROMOTE
+    verdict = rules.still_stands(
+        approvers=frozenset(approved.values_list("person", flat=True)),
+        valid_approvers=approvers.valid_approvers(request),
+        needed=request.approvals_needed,
+        champion_asked=request.replaces.digest if request.replaces else None,
+        champion_now=champion.version.digest if champion and replaces_one else None,
+        policy_asked=request.policy.number,
+        policy_now=newest[0].number if newest else 0,
+    )
+    if verdict:
+        return False
+    request.state, request.settled_at = Request.State.VOIDED, now
+    request.detail = verdict.reason
+    request.save(update_fields=["state", "settled_at", "detail"])
+    journal.request(Action.REQUEST_VOIDED, request, rule=verdict.rule, detail=verdict.reason)
+    return True
+
+
+def _wait(request: Request, detail: str, journal: Journal) -> bool:
+    if request.detail != detail:
+        request.detail = detail
+        request.save(update_fields=["detail"])
+        journal.request(Action.REQUEST_APPROVED, request, detail=detail)
+    return False
+
+
+def _retire(
+    request: Request, *, targets: dict[str, Target], journal: Journal, now: datetime
+) -> bool:
+    """Take a version that answers nobody out of the environment."""
+    deployment = request.deployment
+    was_dark = deployment.state == Deployment.State.DARK
+    if was_dark:
+        deployment.reject()
+    else:
+        deployment.discard()
+    deployment.changed_at = now
+    deployment.save()
+    journal.deployment(Action.DEPLOYMENT_RETIRED, deployment, request)
+    dark = targets.get(Target.Tier.DARK)
+    if was_dark and dark is not None:
+        request.state = Request.State.EXECUTING
+        request.save(update_fields=["state"])
+        rollouts.begin_switched(
+            request,
+            step=Rollout.Step.RETIRE,
+            target=dark,
+            outgoing=None,
+            rules=Rules.model_validate(request.policy.document),
+            journal=journal,
+            now=now,
+        )
+        return True
+    request.state, request.settled_at = Request.State.DONE, now
+    request.save(update_fields=["state", "settled_at"])
+    journal.request(Action.REQUEST_EXECUTED, request)
+    return True

@@ -1,0 +1,124 @@
+"""Collects a transaction's audit entries, so that they are written last.
+
+Appending locks the head of the chain until commit. A journal is filled while
+a service decides and changes, and written as its final beat.
+"""
+
+from collections.abc import Callable
+from functools import partial
+
+from governance.actors import Actor
+from governance.audit import services as audit
+from governance.audit.actions import Action
+from promotion.models import Agent, Approval, Deployment, Request, Rollout, Target
+
+
+class Journal:
+    """The entries of one transaction, in the order in which things happened."""
+
+    def __init__(self, actor: Actor) -> None:
+        self.actor = actor
+        self._entries: list[Callable[[], int]] = []
+
+    def deployment(
+        self, action: Action, deployment: Deployment, request: Request | None, **details: object
+    ) -> None:
+        """A deployment's state or role changed, or it was opened."""
+        facts = {
+            "state": deployment.state,
+            "role": deployment.role,
+            "digest": deployment.version.digest,
+        }
+        self._about(deployment, action, f"deployment:{deployment.pk}", request, {**facts, **details})
+
+    def request(self, action: Action, request: Request, **details: object) -> None:
+        """A request was opened, signed or settled."""
+        facts = {"kind": request.kind, "state": request.state, "content_hash": request.content_hash}
+        self._about(
+            request.deployment, action, request.subject, request, {**facts, **details}
+        )
+
+    def approval(self, action: Action, approval: Approval, request: Request) -> None:
+        """Somebody signed."""
+        details = {
+            "name": approval.name,
+            "person": approval.person,
+            "role": approval.role,
+            "meaning": approval.meaning,
+            "comment": approval.comment,
+            "content_hash": approval.content_hash,
+            "method": approval.method,
+        }
+        self._about(request.deployment, action, f"approval:{approval.pk}", request, details)
+
+    def rollout(self, action: Action, rollout: Rollout, **details: object) -> None:
+        """A rollout began, moved on or ended."""
+        facts = {
+            "step": rollout.step,
+            "attempt": rollout.attempt,
+            "generation": rollout.generation,
+            "detail": rollout.detail,
+        }
+        request = rollout.request
+        self._about(
+            request.deployment, action, f"rollout:{rollout.pk}", request, {**facts, **details}
+        )
+
+    def target(self, action: Action, target: Target, **details: object) -> None:
+        """A target was defined, or told something new."""
+        slug = target.environment.slug
+        facts = {"tier": target.tier, "generation": target.generation}
+        self._entries.append(
+            partial(
+                audit.record,
+                action,
+                actor=self.actor,
+                object=f"environment:{slug}",
+                subject=f"target:{target.pk}",
+                environment=slug,
+                details={**facts, **details},
+            )
+        )
+
+    def agent(self, action: Action, agent: Agent, **details: object) -> None:
+        """An agent joined, left, or changed what it serves."""
+        self._entries.append(
+            partial(
+                audit.record,
+                action,
+                actor=self.actor,
+                object=f"agent:{agent.pk}",
+                subject=f"agent:{agent.pk}",
+                environment=agent.target.environment.slug,
+                details={"name": agent.name, "tier": agent.target.tier, **details},
+            )
+        )
+
+    def write(self) -> None:
+        """Append everything, as the last thing the transaction does."""
+        for entry in self._entries:
+            entry()
+        self._entries.clear()
+
+    def _about(
+        self,
+        deployment: Deployment,
+        action: Action,
+        subject: str,
+        request: Request | None,
+        details: dict[str, object],
+    ) -> None:
+        self._entries.append(
+            partial(
+                audit.record,
+                action,
+                actor=self.actor,
+                object=f"model:{deployment.model.name}",
+                subject=subject,
+                model=deployment.model.name,
+                version=deployment.version.number,
+                environment=deployment.environment.slug,
+                request=request.pk if request else None,
+                details=details,
+            )
+        )

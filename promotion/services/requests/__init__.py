@@ -1,0 +1,11 @@
+"""Every write to a request before it is carried out.
+
+Each function is one transaction with the same four beats: lock, decide,
+change, record. The environment's targets are locked first, always.
+"""
+
+from promotion.services.requests.opening import Outcome, open_request
+from promotion.services.requests.settling import expire, withdraw
+from promotion.services.requests.signing import approve, reject
+
+__all__ = ["Outcome", "approve", "expire", "open_request", "reject", "withdraw"]

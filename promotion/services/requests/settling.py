@@ -1,0 +1,84 @@
+"""Ends requests that were not carried out."""
+
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from governance.actors import Actor
+from governance.audit.actions import Action
+from governance.audit.services import records_refusals
+from governance.errors import Conflict, NotFound, Refused
+from promotion.models import Request, Target
+from promotion.services.journal import Journal
+
+
+@records_refusals
+@transaction.atomic
+def withdraw(*, request_id: UUID, reason: str, actor: Actor) -> Request:
+    """Take back a request that has not begun. Only its requester may.
+
+    Raises:
+        Conflict: it has begun or is settled.
+        Refused: ``not_the_requester``.
+    """
+    request, _ = lock_open(request_id, also=(Request.State.APPROVED,))
+    if (request.requester_kind, request.requester_id) != (actor.kind, actor.id):
+        message = "Only who asked for it can withdraw it."
+        raise Refused(
+            message, rule="not_the_requester", object=request.chain, subject=request.subject
+        )
+    journal, now = Journal(actor), timezone.now()
+    settle(request, Request.State.WITHDRAWN, Action.REQUEST_WITHDRAWN, reason, journal, now)
+    journal.write()
+    return request
+
+
+@transaction.atomic
+def expire(*, request_id: UUID, actor: Actor, now: datetime | None = None) -> bool:
+    """Settle an open or waiting request whose time is over."""
+    now = now or timezone.now()
+    request = Request.objects.locked(request_id)
+    if request.state not in {Request.State.OPEN, Request.State.APPROVED}:
+        return False
+    if request.expires_at > now:
+        return False
+    journal = Journal(actor)
+    detail = "Nobody settled it in time."
+    settle(request, Request.State.EXPIRED, Action.REQUEST_EXPIRED, detail, journal, now)
+    journal.write()
+    return True
+
+
+def lock_open(
+    request_id: UUID, *, also: tuple[str, ...] = ()
+) -> tuple[Request, dict[str, Target]]:
+    """Lock an open request, the environment's targets first.
+
+    Raises:
+        NotFound: no such request.
+        Conflict: ``not_open`` or ``expired``.
+    """
+    found = Request.objects.filter(pk=request_id).only("environment").first()
+    if found is None:
+        message = "No such request."
+        raise NotFound(message, request_id=str(request_id))
+    targets = Target.objects.locked(found.environment_id)
+    request = Request.objects.locked(request_id)
+    if request.state not in {Request.State.OPEN, *also}:
+        message = f"This request is {request.state} and no longer waits for that."
+        raise Conflict(message, code="not_open", state=request.state)
+    if request.expires_at <= timezone.now():
+        message = "This request has expired."
+        raise Conflict(message, code="expired")
+    return request, targets
+
+
+def settle(
+    request: Request, state: str, action: Action, detail: str, journal: Journal, now: datetime
+) -> None:
+    """Write down how a request ended."""
+    request.state, request.settled_at, request.detail = state, now, detail
+    request.save(update_fields=["state", "settled_at", "detail"])
+    journal.request(action, request, detail=detail)

@@ -1,0 +1,12 @@
+"""Carries out approved requests, driven by what agents report.
+
+``begin`` starts one, inside the transaction that decides; ``advance`` takes the
+steps that agents' reports allow, in a transaction of its own. Each starts from
+the rows and never from the last call's result, so a lost report, a killed
+worker or a second call at the same moment need no special case.
+"""
+
+from promotion.services.rollouts.advancing import advance, advance_target
+from promotion.services.rollouts.beginning import begin, begin_switched, supersede
+
+__all__ = ["advance", "advance_target", "begin", "begin_switched", "supersede"]

@@ -1,0 +1,110 @@
+"""Takes the steps that agents' reports allow."""
+
+import logging
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from governance.actors import Actor
+from promotion.models import Rollout, RolloutStep
+from promotion.selectors import fleet_facts
+from promotion.selectors.fleet_facts import Voice
+from promotion.services.rollouts import steps
+from promotion.services.rollouts.context import Context, load
+
+logger = logging.getLogger(__name__)
+
+STEPS: Mapping[str, Callable[[Context, steps.Tally], None]] = {
+    Rollout.Step.LOAD: steps.after_load,
+    Rollout.Step.COMMIT: steps.after_commit,
+    Rollout.Step.BAKE: steps.after_bake,
+    Rollout.Step.RETIRE: steps.after_retire,
+}
+
+
+def advance_target(*, target_id: UUID, actor: Actor) -> int:
+    """Advance every running rollout of one target; return how many there were."""
+    running = Rollout.objects.filter(target=target_id, ended_at=None).values_list("pk", flat=True)
+    for pk in list(running):
+        advance(rollout_id=pk, actor=actor)
+    return len(running)
+
+
+@transaction.atomic
+def advance(*, rollout_id: UUID, actor: Actor, now: datetime | None = None) -> None:
+    """Take one step of one rollout, if what agents say allows one."""
+    context = load(rollout_id=rollout_id, actor=actor, now=now or timezone.now())
+    if context is None:
+        return
+    tally = _count(context)
+    STEPS[context.rollout.step](context, tally)
+    context.journal.write()
+
+
+def _count(context: Context) -> steps.Tally:
+    """Hold what agents say against the present step, and note who is done or refuses."""
+    rollout, now = context.rollout, context.now
+    rows = list(
+        RolloutStep.objects.filter(rollout=rollout, step=rollout.step, required=True)
+        .select_related("agent")
+        .order_by("id")
+    )
+    voices = fleet_facts.voices([row.agent_id for row in rows], now=now)
+    done, refused, waiting, silent = [], [], [], []
+    for row in rows:
+        voice = voices.get(row.agent_id)
+        if row.agent.left_at is not None or row.agent.cordoned:
+            continue  # Not required any more: leaving never halts a rollout.
+        if voice is None:
+            silent.append(row.agent.name)
+        elif reason := _refusal(context, voice):
+            refused.append((row.agent.name, *reason))
+            _note(row, failed_at=now, reason=reason[0], detail=reason[1])
+        elif _is_done(context, voice):
+            done.append(row.agent.name)
+            _note(row, done_at=now)
+        else:
+            waiting.append(row.agent.name)
+    return steps.Tally(
+        done=tuple(done), refused=tuple(refused), waiting=tuple(waiting), silent=tuple(silent),
+        voices=tuple(voices.values()),
+    )
+
+
+def _refusal(context: Context, voice: Voice) -> tuple[str, str] | None:
+    """Return the reason code and detail of an agent's NACK of this rollout, if it gave one."""
+    rollout = context.rollout
+    if rollout.step not in {Rollout.Step.LOAD, Rollout.Step.COMMIT}:
+        return None
+    if voice.refused_generation >= rollout.generation:
+        return voice.refused_reason, voice.refused_detail
+    holding = voice.holdings.get(context.deployment.version.digest)
+    if voice.generation >= rollout.generation and holding and holding.phase == "failed":
+        return holding.reason, holding.detail
+    return None
+
+
+def _is_done(context: Context, voice: Voice) -> bool:
+    rollout = context.rollout
+    if voice.generation < rollout.generation:
+        return False
+    if rollout.step == Rollout.Step.RETIRE:
+        leaving = context.outgoing or context.deployment
+        return leaving.version.digest not in voice.holdings
+    digest = context.deployment.version.digest
+    if rollout.step == Rollout.Step.LOAD:
+        holding = voice.holdings.get(digest)
+        return holding is not None and holding.phase == "ready"
+    return voice.answers.get(context.deployment.model.name) == digest
+
+
+def _note(row: RolloutStep, **changes: object) -> None:
+    """Write down the first time an agent was done, or refused."""
+    if row.done_at or row.failed_at:
+        return
+    for name, value in changes.items():
+        setattr(row, name, value)
+    row.save(update_fields=list(changes))

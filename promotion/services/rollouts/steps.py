@@ -1,0 +1,226 @@
+"""What follows each step of a rollout. Called with every row locked."""
+
+from dataclasses import dataclass
+
+from governance.audit.actions import Action
+from promotion.models import Deployment, Request, Rollout, Target
+from promotion.selectors.fleet_facts import Voice
+from promotion.services.rollouts.context import Context
+
+HELD = 3
+"""Former champions whose files stay on agents' disks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How the agents of a step stand, by name; ``refused`` with reason and detail."""
+
+    done: tuple[str, ...]
+    refused: tuple[tuple[str, str, str], ...]
+    waiting: tuple[str, ...]
+    silent: tuple[str, ...]
+    voices: tuple[Voice, ...]
+
+    def all_done(self) -> bool:
+        """At least one is done and nobody is missing: zero agents are never enough."""
+        return bool(self.done) and not (self.refused or self.waiting or self.silent)
+
+    def open_names(self) -> str:
+        return ", ".join((*self.waiting, *self.silent)) or "no agent"
+
+
+def after_load(context: Context, tally: Tally) -> None:
+    """All have it ready: switch, or call it dark. One refuses: nothing has changed, so stop."""
+    if tally.refused:
+        _fail(context, tally)
+    elif tally.all_done():
+        if context.request.kind == Request.Kind.DEPLOY_DARK:
+            _call_dark(context)
+        else:
+            _commit(context)
+    elif context.now >= context.rollout.deadline:
+        _give_up(context, tally)
+
+
+def after_commit(context: Context, tally: Tally) -> None:
+    """All have switched: bake. One refuses: switch back. Time is up: halt, or go on if rolling back."""
+    is_rollback = context.request.kind == Request.Kind.ROLLBACK
+    if tally.refused and not is_rollback:
+        _switch_back(context, _refusal_words(tally))
+    elif tally.all_done() or (is_rollback and context.now >= context.rollout.deadline):
+        stragglers = "" if tally.all_done() else f"without {tally.open_names()}"
+        if context.outgoing is None:
+            _finish(context, stragglers)
+        elif is_rollback:
+            _retire_outgoing(context, stragglers)
+        else:
+            rules = context.rules
+            context.enter(
+                Rollout.Step.BAKE, seconds=rules.bake_seconds, generation=context.rollout.generation
+            )
+    elif context.now >= context.rollout.deadline and not context.rollout.detail:
+        _halt(context, tally)
+
+
+def after_bake(context: Context, tally: Tally) -> None:
+    """A guard trips: switch back. Time is up: the old version goes."""
+    requests, errors = _answers(context, tally)
+    rules = context.rules
+    if requests >= rules.guard_minimum and errors > rules.guard_error_share * requests:
+        _switch_back(context, f"{errors} of {requests} answers failed during the bake")
+    elif context.now >= context.rollout.deadline:
+        _retire_outgoing(context, "")
+
+
+def after_retire(context: Context, tally: Tally) -> None:
+    """Nobody holds it any more: done. Time is up: done, with the stragglers named."""
+    if tally.all_done() or not (tally.waiting or tally.silent):
+        _finish(context, context.rollout.detail)
+    elif context.now >= context.rollout.deadline:
+        _finish(context, f"not confirmed by {tally.open_names()}")
+
+
+def _call_dark(context: Context) -> None:
+    deployment = context.deployment
+    if deployment.state == Deployment.State.RETIRED:
+        deployment.retest()
+    else:
+        deployment.deploy_dark()
+    deployment.changed_at = context.now
+    deployment.save()
+    context.journal.deployment(Action.DEPLOYMENT_DARKENED, deployment, context.request)
+    context.end(Rollout.Step.DONE, Action.ROLLOUT_FINISHED)
+    context.publish(f"dark by request {context.request.pk}")
+    context.settle(Request.State.DONE, Action.REQUEST_EXECUTED)
+
+
+def _commit(context: Context) -> None:
+    """Champion and bake exchange roles, the old one first; then the switch is published."""
+    deployment, outgoing = context.deployment, context.outgoing
+    was_dark = deployment.state == Deployment.State.DARK
+    generation = context.target.generation + 1
+    if outgoing is not None:
+        outgoing.step_back()
+        outgoing.changed_at = context.now
+        outgoing.save()
+        context.journal.deployment(Action.DEPLOYMENT_BAKED, outgoing, context.request)
+    deployment.promote()
+    deployment.take_championship(context.now)
+    deployment.switched_generation = generation
+    deployment.changed_at = context.now
+    deployment.save()
+    context.journal.deployment(
+        Action.DEPLOYMENT_PROMOTED,
+        deployment,
+        context.request,
+        replaces=outgoing.version.digest if outgoing else None,
+    )
+    # Away from "load" before the state is built, so that no version is in two slots.
+    context.rollout.step = Rollout.Step.COMMIT
+    context.rollout.save(update_fields=["step"])
+    context.publish(f"switch by request {context.request.pk}")
+    if was_dark and Target.Tier.DARK in context.targets:
+        context.publish(f"no longer dark: request {context.request.pk}", tier=Target.Tier.DARK)
+    context.enter(
+        Rollout.Step.COMMIT, seconds=context.rules.load_seconds, generation=generation
+    )
+
+
+def _switch_back(context: Context, why: str) -> None:
+    """The former champion answers again; the new one is out until tested and approved again."""
+    deployment, outgoing = context.deployment, context.outgoing
+    deployment.retire()
+    deployment.hold, deployment.barred = Deployment.Hold.NONE, True
+    deployment.changed_at = context.now
+    deployment.save()
+    context.journal.deployment(Action.DEPLOYMENT_RETIRED, deployment, context.request, why=why)
+    removed = []
+    if outgoing is not None:
+        outgoing.take_championship(context.now)
+        outgoing.switched_generation = context.target.generation + 1
+        outgoing.changed_at = context.now
+        outgoing.save()
+        context.journal.deployment(Action.DEPLOYMENT_RESTORED, outgoing, context.request, why=why)
+    else:
+        removed.append(deployment.model.name)
+    context.end(Rollout.Step.FAILED, Action.ROLLOUT_FAILED, why)
+    context.publish(f"switched back: {why}", may_remove=removed)
+    context.settle(Request.State.FAILED, Action.REQUEST_FAILED, why)
+
+
+def _retire_outgoing(context: Context, detail: str) -> None:
+    outgoing = context.outgoing
+    if outgoing is None:
+        _finish(context, detail)
+        return
+    outgoing.retire()
+    outgoing.changed_at = context.now
+    outgoing.save()
+    context.journal.deployment(Action.DEPLOYMENT_RETIRED, outgoing, context.request)
+    _release_the_oldest(context)
+    generation = context.publish(f"retire after request {context.request.pk}")
+    context.enter(
+        Rollout.Step.RETIRE, seconds=context.rules.load_seconds, generation=generation
+    )
+    if detail:
+        context.rollout.detail = detail
+        context.rollout.save(update_fields=["detail"])
+
+
+def _release_the_oldest(context: Context) -> None:
+    """Keep the files of the last champions only."""
+    held = Deployment.objects.filter(
+        model=context.deployment.model,
+        environment=context.request.environment_id,
+        hold=Deployment.Hold.PREVIOUS,
+    ).select_related("version", "model", "environment")
+    for deployment in held.order_by("-champion_at")[HELD:]:
+        deployment.hold = Deployment.Hold.NONE
+        deployment.save(update_fields=["hold"])
+        context.journal.deployment(Action.DEPLOYMENT_RELEASED, deployment, context.request)
+
+
+def _finish(context: Context, detail: str) -> None:
+    context.end(Rollout.Step.DONE, Action.ROLLOUT_FINISHED, detail)
+    context.settle(Request.State.DONE, Action.REQUEST_EXECUTED, detail)
+
+
+def _fail(context: Context, tally: Tally) -> None:
+    """Before the commit nothing was decided yet: the version stays where it was."""
+    why = _refusal_words(tally)
+    context.end(Rollout.Step.FAILED, Action.ROLLOUT_FAILED, why)
+    context.publish(f"failed: request {context.request.pk}")
+    context.settle(Request.State.FAILED, Action.REQUEST_FAILED, why)
+
+
+def _give_up(context: Context, tally: Tally) -> None:
+    """This attempt is over; the request goes back to approved, until it expires."""
+    why = f"not loaded in time by {tally.open_names()}"
+    context.end(Rollout.Step.FAILED, Action.ROLLOUT_FAILED, why)
+    context.publish(f"out of time: request {context.request.pk}")
+    request = context.request
+    request.state, request.detail = Request.State.APPROVED, why
+    request.save(update_fields=["state", "detail"])
+    context.journal.request(Action.REQUEST_FAILED, request, detail=why, retry=True)
+
+
+def _halt(context: Context, tally: Tally) -> None:
+    """Say who is missing and wait: what was switched stays switched."""
+    rollout = context.rollout
+    rollout.detail = f"halted: {tally.open_names()} did not confirm in time"
+    rollout.save(update_fields=["detail"])
+    context.journal.rollout(Action.ROLLOUT_ADVANCED, rollout)
+
+
+def _answers(context: Context, tally: Tally) -> tuple[int, int]:
+    """Sum what agents say they answered with the new version, and how much of it failed."""
+    digest = context.deployment.version.digest
+    holdings = [voice.holdings[digest] for voice in tally.voices if digest in voice.holdings]
+    return sum(h.requests for h in holdings), sum(h.errors for h in holdings)
+
+
+def _refusal_words(tally: Tally) -> str:
+    return "; ".join(
+        f"{name} refused: {reason}" + (f" ({detail})" if detail else "")
+        for name, reason, detail in tally.refused
+    )

@@ -1,0 +1,121 @@
+"""What agents send, checked strictly before anything reads it. No framework, no database."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from governance.names import is_slug, problem_with
+
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Count = Annotated[int, Field(ge=0, lt=2**63)]
+Number = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Code = Annotated[str, Field(max_length=40, pattern=r"^[A-Z0-9_]*$")]
+Name = Annotated[str, Field(max_length=63, pattern=r"^[a-z0-9][a-z0-9-]*$")]
+Text = Annotated[str, Field(max_length=2_000)]
+Url = Annotated[str, Field(max_length=200, pattern=r"^(https?://[^\s@]+)?$")]
+SCHEMA = "lockgate.agent-report/1"
+MAX_VERSIONS = 2_000
+
+
+
+class _Lenient(BaseModel):
+    """Ignores fields it does not know: agents may be of a newer release than we are."""
+
+    model_config = ConfigDict(extra="ignore", strict=True, frozen=True)
+
+
+def clean(text: str) -> str:
+    """Make free text from an agent safe to store and to print: no control characters."""
+    return "".join(c if not problem_with(c, blank=True) else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+class Golden(_Lenient):
+    passed: Count
+    total: Count
+    max_error: Annotated[float, Field(ge=0)] | None = None
+
+    @field_validator("max_error")
+    @classmethod
+    def _finite(cls, value: float | None) -> float | None:
+        return value if value is None or value < float("inf") else None
+
+
+class Latency(_Lenient):
+    count: Count
+    mean_ms: Number = 0.0
+    p50_ms: Number = 0.0
+    p95_ms: Number = 0.0
+    p99_ms: Number = 0.0
+
+
+class Held(_Lenient):
+    """One version an agent has in memory, or tries to."""
+
+    model: Name
+    version: Annotated[int, Field(ge=1, lt=2**31)]
+    digest: Digest
+    role: Literal["champion", "candidate", "bake", "spare", "dark", "load", "leaving"]
+    phase: Literal["fetching", "validating", "ready", "failed"]
+    reason: Code | None = None
+    detail: Text = ""
+    memory_bytes: Count = 0
+    load_seconds: Number = 0.0
+    golden: Golden | None = None
+    in_flight: Count = 0
+    requests: Count = 0
+    errors: Count = 0
+    latency: Latency | None = None
+
+
+class Refused(_Lenient):
+    generation: Count
+    reason: Code
+    detail: Text = ""
+
+
+class Event(_Lenient):
+    kind: Annotated[str, Field(max_length=40)]
+    model: Name | None = None
+    digest: Digest | None = None
+    age_ms: Number = 0.0
+    detail: Text = ""
+
+
+class Report(_Lenient):
+    """Everything an agent says of itself."""
+
+    schema_: Literal["lockgate.agent-report/1"] = Field(alias="schema")
+    boot_id: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[0-9A-Za-z-]+$")]
+    seq: Count
+    observed_generation: Count
+    software: Annotated[str, Field(max_length=40)] = ""
+    control_url: Url | None = None
+    inference_url: Url | None = None
+    draining: bool = False
+    refused: Refused | None = None
+    models: Annotated[list[Held], Field(max_length=MAX_VERSIONS)]
+    held: Annotated[list[Digest], Field(max_length=10_000)] = []
+    mirror: dict[str, Count] | None = None
+    dark: dict[str, Count] | None = None
+    resident_bytes: Count = 0
+    events: Annotated[list[Event], Field(max_length=1_000)] = []
+
+
+class Enrolment(_Lenient):
+    """An agent asks to join a target."""
+
+    join_token: Annotated[str, Field(min_length=1, max_length=200)]
+    name: Name
+    labels: dict[Name, Annotated[str, Field(max_length=63)]] = {}
+    control_url: Url | None = None
+    inference_url: Url | None = None
+    software: Annotated[str, Field(max_length=40)] = ""
+    features: Annotated[list[Annotated[str, Field(max_length=40)]], Field(max_length=100)] = []
+
+    @field_validator("name")
+    @classmethod
+    def _a_slug(cls, value: str) -> str:
+        if not is_slug(value):
+            message = "must be lower-case letters, digits and inner hyphens"
+            raise ValueError(message)
+        return value
