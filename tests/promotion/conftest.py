@@ -1,0 +1,221 @@
+"""A small world: two environments, versions that were inspected, agents that report."""
+
+import hashlib
+import itertools
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import transaction
+
+from governance.actors import Actor
+from governance.audit import services as audit
+from governance.audit.actions import Action
+from governance.models import User
+from promotion import wire
+from promotion.models import Agent, DesiredState, Request, Rollout
+from promotion.selectors import states
+from promotion.services import agents, environments, requests
+from registry.models import Blob, Inspection, ModelVersion, RegisteredModel, VersionFile
+
+SET_UP = Actor.from_task("tests.set_up")
+PASSWORD = "correct horse battery"  # noqa: S105 - of people who exist for one test
+QA = {"kind": "qa", "position": 1, "policy": {"approvals": 0, "bake_seconds": 0.0}}
+PROD = {
+    "kind": "production",
+    "position": 2,
+    "targets": {"live": {"mirror_fraction": 0.5}, "dark": {}},
+    "policy": {"approvals": 1, "bake_seconds": 0.0},
+}
+
+
+@pytest.fixture
+def world(db: None) -> "World":
+    """Environments ``qa`` and ``prod-eu``, without agents."""
+    environments.apply(slug="qa", document=QA, actor=SET_UP)
+    environments.apply(slug="prod-eu", document=PROD, actor=SET_UP)
+    return World()
+
+
+@dataclass
+class Rig:
+    """One agent, as the control plane sees it: what it says of itself."""
+
+    agent: Agent
+    secret: str
+    seq: itertools.count = field(default_factory=lambda: itertools.count(1))
+    broken: dict[str, str] = field(default_factory=dict)
+    boot_id: str = "boot-1"
+
+    @property
+    def actor(self) -> Actor:
+        return Actor.from_agent(self.agent.pk, name=self.agent.name)
+
+    def desired(self) -> dict[str, Any]:
+        """The document its target was told last."""
+        target = Agent.objects.select_related("target").get(pk=self.agent.pk).target
+        return dict(states.document(states.current(target)))
+
+    def obey(self) -> int:
+        """Do what the newest document says, at once, and report it."""
+        document = self.desired()
+        return self.say(document["generation"], self.items(document))
+
+    def items(self, document: dict[str, Any]) -> list[dict[str, Any]]:
+        items = []
+        for model in document["models"]:
+            slots = {s: [model[s]] for s in ("champion", "candidate", "bake", "spare") if model[s]}
+            for slot, refs in {**slots, "dark": model["dark"], "load": model["load"]}.items():
+                for ref in refs:
+                    reason = self.broken.get(ref["digest"])
+                    items.append(
+                        {
+                            "model": model["model"],
+                            **ref,
+                            "role": slot,
+                            "phase": "failed" if reason else "ready",
+                            "reason": reason,
+                        }
+                    )
+        return items
+
+    def say(self, generation: int, items: list[dict[str, Any]], **more: object) -> int:
+        """Report this generation and these versions; return the newest generation."""
+        body = wire.Report.model_validate(
+            {
+                "schema": wire.SCHEMA,
+                "boot_id": self.boot_id,
+                "seq": next(self.seq),
+                "observed_generation": generation,
+                "models": items,
+                **more,
+            }
+        )
+        return agents.report(agent=self.agent, body=body, actor=self.actor)
+
+
+class World:
+    """Makes versions and agents, and walks rollouts to their end."""
+
+    def __init__(self) -> None:
+        self.rigs: list[Rig] = []
+
+    def agent(self, name: str, environment: str = "prod-eu", tier: str = "live") -> Rig:
+        token = agents.issue_join_token(
+            environment=environment, tier=tier, uses=1, lifetime=timedelta(hours=1), actor=SET_UP
+        )
+        joined = agents.enrol(
+            body=wire.Enrolment.model_validate({"join_token": token, "name": name})
+        )
+        rig = Rig(joined.agent, joined.secret)
+        rig.obey()
+        self.rigs.append(rig)
+        return rig
+
+    def settle(self, rounds: int = 12) -> None:
+        """Let all agents obey until nothing moves any more."""
+        for _ in range(rounds):
+            before = self._position()
+            for rig in self.rigs:
+                rig.obey()
+            if self._position() == before:
+                return
+
+    def _position(self) -> tuple[object, ...]:
+        steps = Rollout.objects.order_by("pk").values_list("step", flat=True)
+        return DesiredState.objects.count(), *steps
+
+    @transaction.atomic
+    def version(
+        self, model: str = "credit-default", *, authors: tuple[str, ...] = ("asha",), **extra: object
+    ) -> ModelVersion:
+        registered = RegisteredModel.objects.filter(name=model).first()
+        if registered is None:
+            registered = RegisteredModel.objects.create(
+                name=model, owner="risk team", purpose="a test"
+            )
+            audit.record(
+                Action.MODEL_REGISTERED,
+                actor=SET_UP,
+                object=f"model:{model}",
+                subject=f"model:{registered.pk}",
+                model=model,
+            )
+        number = registered.versions.count() + 1
+        manifest = {"model": model, "number": number, "score": {"threshold": 0.5}, **extra}
+        version = ModelVersion.objects.create(
+            model=registered,
+            number=number,
+            digest=_digest(json.dumps(manifest)),
+            manifest_blob=_blob(json.dumps(manifest)),
+            manifest=manifest,
+            authors=list(authors),
+            registered_by="tests",
+        )
+        file = _blob(f"{model} {number}")
+        VersionFile.objects.create(version=version, path="model.onnx", role="model", blob=file)
+        Inspection.objects.create(version=version, status=Inspection.Status.READY)
+        audit.record(
+            Action.VERSION_REGISTERED,
+            actor=SET_UP,
+            object=f"model:{model}",
+            subject=f"version:{version.pk}",
+            model=model,
+            version=number,
+        )
+        return version
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _blob(text: str) -> Blob:
+    digest = _digest(text)
+    found, _ = Blob.objects.get_or_create(
+        sha256=digest, defaults={"size": len(text), "created_by": "tests"}
+    )
+    return found
+
+
+@pytest.fixture
+def ask(world: World) -> Callable[..., Request]:
+    """Open a request, as asha unless told otherwise."""
+
+    def opened(
+        version: ModelVersion, to: str = "production", environment: str = "prod-eu", *, by: Actor
+    ) -> Request:
+        outcome = requests.open_request(
+            model=version.model.name,
+            version=version.number,
+            environment=environment,
+            to=to,
+            reason="a test",
+            actor=by,
+        )
+        assert outcome.request is not None
+        return outcome.request
+
+    return opened
+
+
+@pytest.fixture
+def sign() -> Callable[..., Request]:
+    """Approve a request as somebody, with their password."""
+
+    def signed(request: Request, actor: Actor, *, content_hash: str = "", **changes: Any) -> Request:
+        user = User.objects.get(pk=actor.id)
+        user.set_password(PASSWORD)
+        arguments = {
+            "password": PASSWORD,
+            "meaning": "approval",
+            "comment": "",
+            "content_hash": content_hash or request.content_hash,
+            **changes,
+        }
+        return requests.approve(request_id=request.pk, user=user, actor=actor, **arguments)
+
+    return signed
