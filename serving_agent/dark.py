@@ -44,6 +44,9 @@ MAX_ERROR_TEXT: Final = 500
 LONGEST_HOLD: Final = 15.0
 """Seconds from a copy's arrival to its acknowledgement; others claim it only after sixty."""
 
+NO_STREAM_SECONDS: Final = 60.0
+"""Without a stream by then, no copy of the last process will come again: send what it scored."""
+
 _WAIT: Final = 0.5
 
 
@@ -95,10 +98,11 @@ class DarkLoop:
         self._rows: list[DarkRow] = []
         self._entries: list[str] = []
         self._oldest = 0.0
+        self._began = 0.0
         self._held: list[Path] = []
         self._leftover: list[Path] = []
         self._counts = dict.fromkeys(
-            ("received", "scored", "errors", "duplicates", "unscored", "unloaded"), 0
+            ("received", "scored", "errors", "duplicates", "unscored", "unloaded", "missing"), 0
         )
         self._broker = {"poison": 0, "trimmed": 0, "claimed": 0}
         self._breaker = Breaker()
@@ -107,6 +111,7 @@ class DarkLoop:
 
     def start(self) -> None:
         self._spool.open()
+        self._began = time.monotonic()
         self._leftover = self._spool.held()
         for path in self._leftover:
             self._remember(path)
@@ -124,7 +129,6 @@ class DarkLoop:
         return {
             **self._counts,
             **{name: before + broker.get(name, 0) for name, before in self._broker.items()},
-            "missing": self._gaps.missing(),
             **self._spool.counters(),
             **self._uploader.counters(),
         }
@@ -159,6 +163,8 @@ class DarkLoop:
         if self._wanted != self._stream:
             self._change_stream()
         if self._subscription is None:
+            if time.monotonic() - self._began > NO_STREAM_SECONDS:
+                self._release(self._leftover)
             self._stop.wait(_WAIT)
             return
         batch = self._subscription.receive(most=READ_AT_ONCE, wait=self._patience())
@@ -193,6 +199,7 @@ class DarkLoop:
             if not self._entries:
                 self._oldest = time.monotonic()
             self._entries.append(delivery.entry)
+        self._counts["missing"] = self._gaps.missing()
 
     def _consider(self, record: MirrorRecord, versions: list[DarkVersion]) -> None:
         self._gaps.saw(record.producer, record.epoch, record.seq)

@@ -82,18 +82,23 @@ class DecisionLog:
                 self._closing.wait(self._flush_seconds)
 
     def _flush(self) -> bool:
-        """Write what is held, file by file. Rows stay in memory while the disk refuses them."""
-        while True:
+        """Write what is held now, and say whether the disk took it.
+
+        What comes meanwhile waits for the next round, or every few rows would be a file.
+        """
+        with self._lock:
+            due = len(self._writing) + len(self._rows)
+        while due > 0:
             with self._lock:
                 if not self._writing:
                     self._writing = self._rows[: self._file_rows]
                     del self._rows[: self._file_rows]
-            if not self._writing:
-                return True
             try:
                 self._spool.write(self._writing)
             except Exception:
                 logger.exception("%d decision rows are not on disk yet", len(self._writing))
                 return False
             with self._lock:
+                due -= len(self._writing)
                 self._writing = []
+        return True

@@ -113,19 +113,24 @@ class Producer:
             self._publisher.close()
 
     def _run(self) -> None:
-        while True:
-            self._wake.wait()
+        while self._queue or not self._closing.is_set():
+            if not self._closing.is_set():
+                self._wake.wait()
             self._closing.wait(self._limits.linger)
             self._wake.clear()
-            while batch := self._take():
-                try:
-                    self._deliver(batch)
-                except Exception:
-                    # The thread must outlive anything: without it nothing is ever mirrored again.
-                    logger.exception("dropped %d copies for the mirror", len(batch))
-                    self._drop("failed", len(batch))
-            if self._closing.is_set():
-                return
+            # What comes meanwhile waits for company, as these did.
+            due = len(self._queue)
+            while due > 0 and (batch := self._take()):
+                due -= len(batch)
+                self._deliver_or_drop(batch)
+
+    def _deliver_or_drop(self, batch: list[_Waiting]) -> None:
+        try:
+            self._deliver(batch)
+        except Exception:
+            # The thread must outlive anything: without it nothing is ever mirrored again.
+            logger.exception("dropped %d copies for the mirror", len(batch))
+            self._drop("failed", len(batch))
 
     def _take(self) -> list[_Waiting]:
         """Remove the next batch: of one stream, and bounded in records and bytes."""

@@ -1,7 +1,9 @@
 """It is true that every copy is scored by every dark version, and that what is not is counted."""
 
 import math
+import random
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,10 +11,13 @@ from typing import Any
 
 import pytest
 
+from serving_agent import dark
 from serving_agent.errors import ScoringFailed
 from serving_agent.mirror.record import encode
 from serving_agent.ports import DarkScorer, MirrorSettings, Tensor
+from serving_agent.prediction_log import DarkRow
 from serving_agent.recording import build_dark
+from serving_agent.spool import Spool
 
 from .broker import Broker, eventually
 from .parts import (
@@ -36,8 +41,9 @@ def make(tmp_path: Path, broker: Broker, control_plane: ControlPlane) -> Iterato
     made: list[DarkScorer] = []
 
     def build(runtime: Runtime, *, stream: str | None = STREAM, **changes: Any) -> DarkScorer:
-        values = {"agent_id": "agent-2", "mirror_url": broker.url, **changes}
-        scorer = build_dark(settings(tmp_path / "home", **values), runtime, control_plane)
+        values: dict[str, Any] = {"agent_id": "agent-2", "mirror_url": broker.url, **changes}
+        home = values.pop("home", tmp_path / "home")
+        scorer = build_dark(settings(home, **values), runtime, control_plane)
         scorer.start()
         scorer.configure(MirrorSettings(stream, 1.0) if stream else None)
         made.append(scorer)
@@ -244,6 +250,60 @@ def test_another_stream_is_followed_when_the_document_names_it(
 
     assert scorer.counters()["missing"] == 0
     assert broker.pending("first") == 0
+
+
+def test_what_a_dead_process_scored_is_sent_even_if_no_stream_is_named_any_more(
+    make: Make, control_plane: ControlPlane, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool = Spool(tmp_path / "home", "dark", limit_bytes=10_000_000)
+    spool.open()
+    row = DarkRow(
+        *("tx-1", 1, "m", 4, A, 0.5, None, 1.5, CHAMPION, 0.25),
+        *("agent-2", "agent-1", "boot-1", 7),
+    )
+    spool.write([row], held=True)
+    monkeypatch.setattr(dark, "NO_STREAM_SECONDS", 0.2)
+
+    make(Runtime({}), stream=None)
+
+    eventually(lambda: len(control_plane.rows("dark")) == 1)
+
+
+def test_disorder_and_repetition_change_nothing(
+    make: Make, broker: Broker, control_plane: ControlPlane
+) -> None:
+    seed = random.randrange(2**32)  # noqa: S311 - an order, nothing secret
+    print(f"seed {seed}")  # noqa: T201 - to repeat a failure
+    order = [n for n in range(1, 301) for _ in range(1 + n % 3)]
+    random.Random(seed).shuffle(order)  # noqa: S311
+    publish(broker, *order)
+    scorer = make(Runtime({A: first_feature, B: first_feature}))
+
+    eventually(lambda: scorer.counters()["duplicates"] == len(order) - 300)
+    eventually(lambda: len(control_plane.rows("dark")) == 600)
+
+    pairs = Counter((r["transaction_id"], r["digest"]) for r in control_plane.rows("dark"))
+    assert set(pairs.values()) == {1}
+    counts = scorer.counters()
+    assert (counts["received"], counts["scored"], counts["missing"]) == (300, 600, 0)
+
+
+def test_two_agents_share_the_work(
+    make: Make, broker: Broker, control_plane: ControlPlane, tmp_path: Path
+) -> None:
+    scorers = [
+        make(Runtime({A: first_feature}), agent_id=agent, home=tmp_path / agent)
+        for agent in ("agent-2", "agent-3")
+    ]
+    for number in range(1, 201):
+        publish(broker, number)
+
+    eventually(lambda: len(control_plane.rows("dark")) == 200)
+
+    agents = Counter(r["agent"] for r in control_plane.rows("dark"))
+    assert set(agents) == {"agent-2", "agent-3"}
+    assert [s.counters()["duplicates"] for s in scorers] == [0, 0]
+    eventually(lambda: broker.pending(STREAM) == 0)
 
 
 def test_without_a_broker_leftovers_are_still_sent(

@@ -1,6 +1,7 @@
 """It is true that every answer becomes a row, or a count."""
 
 import shutil
+import time
 from pathlib import Path
 
 from serving_agent.decisions import DecisionLog
@@ -55,9 +56,12 @@ def test_a_disk_that_refuses_costs_no_row_that_fits_and_no_time(tmp_path: Path) 
     spool = opened(tmp_path)
     decisions = log(spool, flush_seconds=0.02, max_rows=50)
     shutil.rmtree(tmp_path / "spool")
+    for number in range(10):
+        decisions.append(row(number))
+    time.sleep(0.1)  # these are with the writer now, and count against the bound
 
     def fill() -> None:
-        for number in range(80):
+        for number in range(10, 80):
             decisions.append(row(number))
 
     assert elapsed(fill) < 0.5
@@ -67,3 +71,19 @@ def test_a_disk_that_refuses_costs_no_row_that_fits_and_no_time(tmp_path: Path) 
     eventually(lambda: decisions.counters()["decisions_held"] == 0)
     decisions.close(timeout=5)
     assert [i for file in on_disk(tmp_path) for i in file] == [f"tx-{n}" for n in range(50)]
+
+
+def test_a_steady_flow_makes_few_files(tmp_path: Path) -> None:
+    decisions = DecisionLog(opened(tmp_path), flush_seconds=0.1)
+    decisions.start()
+    began = time.monotonic()
+    appended = 0
+    while time.monotonic() - began < 0.6:
+        decisions.append(row(appended))
+        appended += 1
+        time.sleep(0.001)
+    decisions.close(timeout=5)
+
+    files = on_disk(tmp_path)
+    assert sum(len(file) for file in files) == appended
+    assert len(files) <= 8
