@@ -59,26 +59,28 @@ def voices(agents: Iterable[UUID], *, now: datetime) -> dict[UUID, Voice]:
     return {agent.pk: _voice(agent) for agent in rows}
 
 
-def facts_by_environment(model: str, digest: str) -> dict[str, list[AgentFacts]]:
-    """Return every live agent's facts about one model, by environment.
-
-    The champion each names is ``digest`` or another; the caller compares.
-    """
+def facts_by_environment(model: str) -> dict[str, list[AgentFacts]]:
+    """Return every live agent's facts about one model, by environment."""
     rows = Agent.objects.filter(target__tier=Target.Tier.LIVE, left_at=None).select_related(
         "report", "target__environment"
     )
     found: dict[str, list[AgentFacts]] = {}
     for agent in rows:
-        voice = _voice(agent) if hasattr(agent, "report") else None
-        facts = AgentFacts(
-            name=agent.name,
-            reported_at=agent.report.at if voice else None,
-            generation=voice.generation if voice else 0,
-            champion=voice.answers.get(model) if voice else None,
-            cordoned=agent.cordoned,
-        )
-        found.setdefault(agent.target.environment.slug, []).append(facts)
+        found.setdefault(agent.target.environment.slug, []).append(facts_of(agent, model))
     return found
+
+
+def facts_of(agent: Agent, model: str) -> AgentFacts:
+    """Return what is known of one agent, its report fetched with it, for one model."""
+    voice = _voice(agent) if hasattr(agent, "report") else None
+    return AgentFacts(
+        name=agent.name,
+        reported_at=agent.report.at if voice else None,
+        generation=voice.generation if voice else 0,
+        champion=voice.answers.get(model) if voice else None,
+        cordoned=agent.cordoned,
+        left=agent.left_at is not None,
+    )
 
 
 def _voice(agent: Agent) -> Voice:

@@ -1,0 +1,56 @@
+"""What callers send to the promotion API."""
+
+from rest_framework import serializers
+
+from governance.api import fields
+from promotion.models import Approval
+from promotion.rules import KIND_BY_TARGET_STATE
+
+NUMBER_LIMIT = 2**31 - 1
+
+
+class PromotionIn(fields.Strict):
+    """Where a version should go, and why."""
+
+    model = fields.Slug()
+    version = fields.Integer(min_value=1, max_value=NUMBER_LIMIT)
+    environment = fields.Slug()
+    to = fields.Choice(choices=sorted(KIND_BY_TARGET_STATE))
+    reason = fields.Text()
+    ticket = fields.Text(limit=200, blank=True, required=False, default="")
+
+
+class ApprovalIn(fields.Strict):
+    """A signature: for what, what it means, and who signs again with their password."""
+
+    decision = fields.Choice(choices=Approval.Decision.values)
+    meaning = fields.Choice(choices=Approval.Meaning.values)
+    comment = fields.Text(blank=True, required=False, default="")
+    content_hash = fields.Digest()
+    password = serializers.CharField(max_length=200, trim_whitespace=False)
+
+
+class ReasonIn(fields.Strict):
+    """Why."""
+
+    reason = fields.Text()
+
+
+class RollbackIn(fields.Strict):
+    """Why, and to which former champion; by default to the one before."""
+
+    reason = fields.Text()
+    to = fields.Integer(min_value=1, max_value=NUMBER_LIMIT, required=False, default=None)
+
+
+class JoinTokenIn(fields.Strict):
+    """For how many agents of which target, and for how long."""
+
+    environment = fields.Slug()
+    tier = fields.Choice(choices=["live", "dark"])
+    uses = fields.Integer(min_value=1, max_value=10_000, required=False, default=1)
+    hours = fields.Number(min_value=0.01, max_value=8_760.0, required=False, default=24.0)
+
+
+class AnyObject(serializers.Serializer[object]):
+    """An object described in the documentation rather than field by field."""

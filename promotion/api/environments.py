@@ -1,0 +1,88 @@
+"""Environments, their state and their join tokens over HTTP."""
+
+from datetime import timedelta
+
+from django.utils import timezone
+from drf_spectacular.utils import OpenApiParameter, OpenApiTypes, extend_schema
+from rest_framework import status
+from rest_framework.request import Request as HttpRequest
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from governance import access, signing
+from governance.api.authentication import actor_of
+from governance.errors import NotFound
+from governance.models import Environment
+from promotion.api.bodies import AnyObject, JoinTokenIn
+from promotion.selectors import documents
+from promotion.services import agents, environments
+
+
+class EnvironmentsView(APIView):
+    """All environments one may see."""
+
+    @extend_schema(operation_id="list_environments", responses=OpenApiTypes.OBJECT)
+    def get(self, request: HttpRequest) -> Response:
+        """List environments with their kind."""
+        actor = actor_of(request)
+        access.require(actor, access.Permission.VIEW)
+        rows = access.environments(actor)
+        return Response(
+            {"items": [{"slug": e.slug, "kind": e.kind, "position": e.position} for e in rows]}
+        )
+
+
+class EnvironmentView(APIView):
+    """One environment as code."""
+
+    @extend_schema(
+        operation_id="put_environment",
+        request=AnyObject,
+        parameters=[OpenApiParameter("dry_run", OpenApiTypes.STR, enum=["0", "1"])],
+        responses=OpenApiTypes.OBJECT,
+    )
+    def put(self, request: HttpRequest, slug: str) -> Response:
+        """Make an environment, its targets and its policy be like this."""
+        is_dry = request.query_params.get("dry_run") == "1"
+        applied = environments.apply(
+            slug=slug, document=request.data, actor=actor_of(request), dry_run=is_dry
+        )
+        return Response(
+            {"changed": bool(applied.changes), "changes": applied.changes, "dry_run": is_dry}
+        )
+
+
+class EnvironmentStateView(APIView):
+    """What was decided, and what agents confirm."""
+
+    @extend_schema(operation_id="show_environment_state", responses=OpenApiTypes.OBJECT)
+    def get(self, request: HttpRequest, slug: str) -> Response:
+        """Show decided and confirmed side by side, by model."""
+        found = Environment.objects.filter(slug=slug).first()
+        if found is None:
+            message = "There is no such environment."
+            raise NotFound(message, code="unknown_environment")
+        access.require(actor_of(request), access.Permission.VIEW, environment=found)
+        return Response(documents.of_environment(found, now=timezone.now()))
+
+
+class JoinTokensView(APIView):
+    """Join tokens: how agents get in."""
+
+    @extend_schema(
+        operation_id="issue_join_token", request=JoinTokenIn, responses={201: OpenApiTypes.OBJECT}
+    )
+    def post(self, request: HttpRequest) -> Response:
+        """Make a join token; it is shown this once. ``key`` is what agents must be given too."""
+        body = JoinTokenIn(data=request.data)
+        body.is_valid(raise_exception=True)
+        asked = body.validated_data
+        secret = agents.issue_join_token(
+            environment=asked["environment"],
+            tier=asked["tier"],
+            uses=asked["uses"],
+            lifetime=timedelta(hours=asked["hours"]),
+            actor=actor_of(request),
+        )
+        key = signing.fingerprint(signing.public_keys()[0])
+        return Response({"token": secret, "key": key}, status=status.HTTP_201_CREATED)

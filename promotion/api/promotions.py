@@ -1,0 +1,148 @@
+"""Requests over HTTP: parse, call one service, render."""
+
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
+from drf_spectacular.utils import OpenApiParameter, OpenApiTypes, extend_schema
+from rest_framework import status
+from rest_framework.request import Request as HttpRequest
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from governance import access
+from governance.api.authentication import actor_of
+from governance.api.pagination import cut
+from governance.errors import Forbidden, NotFound
+from governance.models import User
+from promotion.api.bodies import ApprovalIn, PromotionIn, ReasonIn, RollbackIn
+from promotion.models import Approval, Request
+from promotion.selectors import documents
+from promotion.services import requests, rollbacks
+
+
+class PromotionsView(APIView):
+    """All requests, and a new one."""
+
+    @extend_schema(
+        operation_id="list_promotions",
+        parameters=[
+            OpenApiParameter("cursor", OpenApiTypes.STR),
+            OpenApiParameter("limit", OpenApiTypes.INT),
+            OpenApiParameter("state", OpenApiTypes.STR, enum=Request.State.values),
+        ],
+        responses=OpenApiTypes.OBJECT,
+    )
+    def get(self, request: HttpRequest) -> Response:
+        """List the requests of the environments the caller may see."""
+        actor = actor_of(request)
+        access.require(actor, access.Permission.VIEW)
+        rows: QuerySet[Request] = documents.requests().filter(
+            environment__in=access.environments(actor)
+        )
+        wanted = request.query_params.get("state")
+        if wanted is not None:
+            rows = rows.filter(state__in={wanted} & set(Request.State.values))
+        page = cut(rows, request=request, by="created_at", newest_first=True)
+        return Response(page.body(documents.of_request))
+
+    @extend_schema(
+        operation_id="open_promotion",
+        request=PromotionIn,
+        parameters=[OpenApiParameter("dry_run", OpenApiTypes.STR, enum=["0", "1"])],
+        responses={201: OpenApiTypes.OBJECT, 200: OpenApiTypes.OBJECT},
+    )
+    def post(self, request: HttpRequest) -> Response:
+        """Ask that a version goes dark, to production or into retirement."""
+        body = PromotionIn(data=request.data)
+        body.is_valid(raise_exception=True)
+        is_dry = request.query_params.get("dry_run") == "1"
+        outcome = requests.open_request(
+            actor=actor_of(request), dry_run=is_dry, **body.validated_data
+        )
+        if outcome.request is None:
+            return Response(
+                {
+                    "dry_run": True,
+                    "would_pass": all(result.passes() for result in outcome.gates),
+                    "gates": [result.as_document() for result in outcome.gates],
+                    "content": outcome.content,
+                    "approvals_needed": outcome.approvals_needed,
+                }
+            )
+        return _shown(outcome.request.pk, status.HTTP_201_CREATED)
+
+
+class PromotionView(APIView):
+    """One request."""
+
+    @extend_schema(operation_id="show_promotion", responses=OpenApiTypes.OBJECT)
+    def get(self, request: HttpRequest, pk: UUID) -> Response:
+        """Show a request with its gates, signatures and each agent's steps."""
+        found = documents.requests().filter(pk=pk).first()
+        if found is None:
+            message = "No such request."
+            raise NotFound(message, code="unknown_request")
+        access.require(
+            actor_of(request),
+            access.Permission.VIEW,
+            environment=found.environment,
+            group=found.model.group,
+        )
+        return Response(documents.of_request(found))
+
+
+class ApprovalsView(APIView):
+    """Signatures under one request."""
+
+    @extend_schema(
+        operation_id="sign_promotion",
+        request=ApprovalIn,
+        responses={201: OpenApiTypes.OBJECT},
+    )
+    def post(self, request: HttpRequest, pk: UUID) -> Response:
+        """Approve or reject as the calling person, who signs again with their password."""
+        body = ApprovalIn(data=request.data)
+        body.is_valid(raise_exception=True)
+        signature: dict[str, Any] = dict(body.validated_data)
+        decision = signature.pop("decision")
+        if not isinstance(request.user, User):
+            message = "Only a person signs; use a personal token."
+            raise Forbidden(message, code="a_person")
+        act = requests.approve if decision == Approval.Decision.APPROVE else requests.reject
+        act(request_id=pk, user=request.user, actor=actor_of(request), **signature)
+        return _shown(pk, status.HTTP_201_CREATED)
+
+
+class WithdrawView(APIView):
+    """Taking a request back."""
+
+    @extend_schema(
+        operation_id="withdraw_promotion", request=ReasonIn, responses=OpenApiTypes.OBJECT
+    )
+    def post(self, request: HttpRequest, pk: UUID) -> Response:
+        """Take back a request of one's own that has not begun."""
+        body = ReasonIn(data=request.data)
+        body.is_valid(raise_exception=True)
+        requests.withdraw(request_id=pk, actor=actor_of(request), **body.validated_data)
+        return _shown(pk, status.HTTP_200_OK)
+
+
+class RollbackView(APIView):
+    """One step back."""
+
+    @extend_schema(
+        operation_id="roll_back", request=RollbackIn, responses={201: OpenApiTypes.OBJECT}
+    )
+    def post(self, request: HttpRequest, environment: str, model: str) -> Response:
+        """Let a former champion answer again, at once."""
+        body = RollbackIn(data=request.data)
+        body.is_valid(raise_exception=True)
+        made = rollbacks.rollback(
+            environment=environment, model=model, actor=actor_of(request), **body.validated_data
+        )
+        return _shown(made.pk, status.HTTP_201_CREATED)
+
+
+def _shown(pk: UUID, code: int) -> Response:
+    return Response(documents.of_request(documents.requests().get(pk=pk)), status=code)

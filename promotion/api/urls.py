@@ -1,0 +1,26 @@
+"""Paths of the promotion API, below ``/api/v1/``."""
+
+from django.urls import path
+
+from promotion.api import agents, environments, promotions
+
+urlpatterns = [
+    path("promotions", promotions.PromotionsView.as_view()),
+    path("promotions/<uuid:pk>", promotions.PromotionView.as_view()),
+    path("promotions/<uuid:pk>/approvals", promotions.ApprovalsView.as_view()),
+    path("promotions/<uuid:pk>/withdraw", promotions.WithdrawView.as_view()),
+    path("environments", environments.EnvironmentsView.as_view()),
+    path("environments/<str:slug>", environments.EnvironmentView.as_view()),
+    path("environments/<str:slug>/state", environments.EnvironmentStateView.as_view()),
+    path(
+        "environments/<str:environment>/models/<str:model>/rollback",
+        promotions.RollbackView.as_view(),
+    ),
+    path("join-tokens", environments.JoinTokensView.as_view()),
+    path("agents/enrol", agents.EnrolView.as_view()),
+    path("agents/self/desired-state", agents.DesiredStateView.as_view()),
+    path("agents/self/report", agents.ReportView.as_view()),
+    path("agents/self/renew", agents.RenewView.as_view()),
+    path("agents/self/leave", agents.LeaveView.as_view()),
+    path("agents/self/predictions", agents.PredictionsView.as_view()),
+]

@@ -1,0 +1,196 @@
+"""What the API says of requests and environments, in a constant number of queries."""
+
+from collections import defaultdict
+from datetime import datetime
+from uuid import UUID
+
+from django.db.models import Prefetch, QuerySet
+
+from governance.models import Environment
+from promotion import content
+from promotion.confirmation import Confirmation, confirm
+from promotion.models import Agent, Approval, Deployment, Request, Rollout, RolloutStep
+from promotion.selectors import fleet_facts
+from registry.models import ModelVersion
+
+Document = dict[str, object]
+
+
+def requests() -> QuerySet[Request]:
+    """Return requests with everything ``of_request`` reads."""
+    steps = RolloutStep.objects.select_related("agent")
+    return Request.objects.select_related(
+        "deployment__version", "model", "environment", "policy", "replaces"
+    ).prefetch_related(
+        "approvals", Prefetch("rollouts", Rollout.objects.prefetch_related(Prefetch("steps", steps)))
+    )
+
+
+def of_request(request: Request) -> Document:
+    """Say everything about one request: gates, signatures, and each agent's steps."""
+    version = request.deployment.version
+    return {
+        "id": str(request.pk),
+        "kind": request.kind,
+        "state": request.state,
+        "detail": request.detail,
+        "model": request.model.name,
+        "version": version.number,
+        "digest": version.digest,
+        "environment": request.environment.slug,
+        "from": request.from_state,
+        "to": request.to_state,
+        "replaces": (
+            {"version": request.replaces.number, "digest": request.replaces.digest}
+            if request.replaces
+            else None
+        ),
+        "policy": request.policy.number,
+        "reason": request.reason,
+        "ticket": request.ticket,
+        "requested_by": {"kind": request.requester_kind, "name": request.requester_label},
+        "created_at": request.created_at,
+        "expires_at": request.expires_at,
+        "settled_at": request.settled_at,
+        "content_hash": request.content_hash,
+        "content": content_of(request),
+        "gates": request.evidence.get("gates", []),
+        "approvals_needed": request.approvals_needed,
+        "approvals": [_of_approval(approval) for approval in request.approvals.all()],
+        "rollouts": [_of_rollout(rollout) for rollout in request.rollouts.all()],
+    }
+
+
+def content_of(request: Request) -> Document:
+    """Return the document that ``content_hash`` is of: what a signature stands for."""
+    return content.document(
+        kind=request.kind,
+        model=request.model.name,
+        version=request.deployment.version.number,
+        digest=request.deployment.version.digest,
+        environment=request.environment.slug,
+        from_state=request.from_state,
+        to_state=request.to_state,
+        policy=request.policy.number,
+        champion_digest=request.replaces.digest if request.replaces else None,
+        evidence=request.evidence,
+    )
+
+
+def of_environment(environment: Environment, *, now: datetime) -> Document:
+    """Say what was decided in an environment, and what its agents confirm, by model."""
+    rows = (
+        Deployment.objects.filter(environment=environment)
+        .exclude(state__in=[Deployment.State.TRAINED])
+        .select_related("version", "model")
+        .order_by("model__name", "version__number")
+    )
+    by_model: dict[str, list[Deployment]] = defaultdict(list)
+    for deployment in rows:
+        by_model[deployment.model.name].append(deployment)
+    agents = list(
+        Agent.objects.filter(target__environment=environment, target__tier="live", left_at=None)
+        .select_related("report")
+        .order_by("name")
+    )
+    models = [
+        _of_model(name, deployments, agents=agents, now=now)
+        for name, deployments in by_model.items()
+    ]
+    targets = environment.targets.order_by("tier")
+    return {
+        "environment": environment.slug,
+        "kind": environment.kind,
+        "at": now,
+        "targets": [{"tier": t.tier, "generation": t.generation} for t in targets],
+        "models": models,
+    }
+
+
+def states_of(version_id: UUID) -> list[Document]:
+    """Return a version's decided state per environment."""
+    rows = Deployment.objects.filter(version=version_id).select_related("environment")
+    return [
+        {
+            "environment": d.environment.slug,
+            "state": d.state,
+            "role": d.role,
+            "hold": d.hold,
+            "champion_at": d.champion_at,
+        }
+        for d in rows.order_by("environment__position", "environment__slug")
+    ]
+
+
+def _of_model(
+    name: str, deployments: list[Deployment], *, agents: list[Agent], now: datetime
+) -> Document:
+    champion = next((d for d in deployments if d.role == Deployment.Role.CHAMPION), None)
+    found = confirm(
+        [fleet_facts.facts_of(agent, name) for agent in agents],
+        digest=champion.version.digest if champion else None,
+        generation=champion.switched_generation if champion else 0,
+        now=now,
+        lease=fleet_facts.lease(),
+    )
+    return {
+        "model": name,
+        "decided": [
+            {**_ref(d.version), "state": d.state, "role": d.role, "hold": d.hold}
+            for d in deployments
+        ],
+        "champion": _ref(champion.version) if champion else None,
+        "live": _of_confirmation(found),
+    }
+
+
+def _of_confirmation(found: Confirmation) -> Document:
+    return {
+        "verdict": found.verdict,
+        "agents": [
+            {"agent": f.agent, "standing": f.standing, "why": f.why, "champion": f.champion}
+            for f in found.findings
+        ],
+    }
+
+
+def _ref(version: ModelVersion) -> Document:
+    return {"version": version.number, "digest": version.digest}
+
+
+def _of_approval(approval: Approval) -> Document:
+    return {
+        "name": approval.name,
+        "role": approval.role,
+        "decision": approval.decision,
+        "meaning": approval.meaning,
+        "comment": approval.comment,
+        "content_hash": approval.content_hash,
+        "method": approval.method,
+        "at": approval.at,
+    }
+
+
+def _of_rollout(rollout: Rollout) -> Document:
+    return {
+        "id": str(rollout.pk),
+        "attempt": rollout.attempt,
+        "step": rollout.step,
+        "generation": rollout.generation,
+        "detail": rollout.detail,
+        "started_at": rollout.started_at,
+        "ended_at": rollout.ended_at,
+        "agents": [
+            {
+                "agent": step.agent.name,
+                "step": step.step,
+                "generation": step.generation,
+                "asked_at": step.asked_at,
+                "done_at": step.done_at,
+                "failed_at": step.failed_at,
+                "reason": step.reason,
+                "detail": step.detail,
+            }
+            for step in rollout.steps.all()
+        ],
+    }
