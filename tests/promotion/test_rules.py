@@ -10,7 +10,7 @@ STATES = ("trained", "dark", "production", "retired")
 KINDS = ("deploy_dark", "promote", "retire")
 
 
-@pytest.mark.parametrize(("state", "kind"), itertools.product(STATES, KINDS))
+@pytest.mark.parametrize(("state", "kind"), list(itertools.product(STATES, KINDS)))
 def test_only_the_drawn_ways_may_be_asked_for(state, kind):
     verdict = rules.may_ask(state=state, kind=kind)
 
