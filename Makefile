@@ -1,0 +1,69 @@
+# Every target first sets up what it needs. All of that lies below .venv/, .lockgate/ and .cache/.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+
+VENV := .venv
+PY := $(VENV)/bin/python
+# The first interpreter that is new enough; `make PYTHON=/path/to/python ...` names another.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; \
+	done || true)
+# Where the demo keeps artifacts: nothing for a folder, `s3` for moto's server.
+STORE ?=
+# Passed on to pytest: `make test ARGS="tests/promotion -x"`.
+ARGS ?=
+
+.PHONY: help setup demo demo-check up lint test chromium clean
+
+help:  ## This list
+	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' \
+		| while IFS=$$'\t' read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
+
+setup: $(VENV)/.installed  ## The virtual environment, from requirements.lock
+
+demo: setup  ## The story of a model's life, on real data; stays up for your turn. STORE=s3 keeps artifacts on S3
+	@exec $(PY) -m lockgate.demo play $(if $(STORE),--store $(STORE))
+
+demo-check: setup  ## The same story, asserted; stops everything; exit 0 or 1
+	@exec $(PY) -m lockgate.demo check $(if $(STORE),--store $(STORE))
+
+up: setup  ## The embedded system without the story, for trying it by hand
+	@exec $(VENV)/bin/lockgate up
+
+lint: setup  ## ruff and mypy; the layers' contracts run with the tests
+	@$(PY) -m ruff check .
+	@$(PY) -m mypy
+
+test: lint chromium  ## Lint, types, contracts and all tests; says what did not run, and why
+	@$(PY) -m pytest -q -rsxX --durations=5 $(ARGS)
+
+clean:  ## Remove everything these targets made
+	rm -rf $(VENV) .lockgate .cache
+
+# The lock is installed when it changed, and only then; the project itself when its metadata did.
+$(VENV)/.installed: $(VENV)/.locked pyproject.toml
+	@$(PY) -m pip install -q --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.locked: requirements.lock
+	@if [ -z "$(PYTHON)" ]; then \
+		echo "Lockgate needs Python 3.11 or newer, and none is on the PATH. Install one, or name it:" >&2; \
+		echo "  make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)" >&2; exit 1; fi
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "Lockgate needs Python 3.11 or newer; $(PYTHON) is $$("$(PYTHON)" --version 2>&1)." >&2; exit 1; }
+	@echo "setting up $(VENV) with $$("$(PYTHON)" --version)"
+	@"$(PYTHON)" -m venv $(VENV) || { \
+		echo "Python could not make a virtual environment; on Debian: apt-get install python3-venv" >&2; exit 1; }
+	@$(PY) -m pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
+	@touch $@
+
+# For the tests of the pages. Without it they are skipped, and the summary says so.
+chromium:
+	@mkdir -p .cache
+	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
+		&& { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y \
+			--no-install-recommends chromium; } </dev/null >.cache/apt.log 2>&1; } \
+		|| echo "no chromium: the tests of the pages in a browser will be skipped (apt-get install chromium)"
