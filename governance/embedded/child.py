@@ -70,6 +70,7 @@ class Child:
         self._pipe: IO[bytes] | None = None
         self._printed: IO[bytes] | None = None
         self.code: int | None = None
+        self.printed = ""
         self._start_at = 0.0
         self._started_at = 0.0
         self._restarting = False
@@ -82,14 +83,6 @@ class Child:
     def output(self) -> int | None:
         """The descriptor to read from while it runs."""
         return self._pipe.fileno() if self._pipe and not self._pipe.closed else None
-
-    @property
-    def printed(self) -> str:
-        """What a program that runs once has printed."""
-        if self._printed is None:
-            return ""
-        self._printed.seek(0)
-        return self._printed.read().decode(errors="replace")
 
     def due(self) -> bool:
         return self.state is State.WAITING and time.monotonic() >= self._start_at
@@ -143,7 +136,7 @@ class Child:
         self.ready = False
         self.code = code
         if self.program.once:
-            self.state = State.ENDED
+            self.finish(by_force=False)
         elif self._restarting:
             self._restarting, self.state, self._start_at = False, State.WAITING, 0.0
         else:
@@ -169,6 +162,7 @@ class Child:
         """Close the books after a stop: give the number it ran under, if it still did."""
         ran, self.state = self.state is State.RUNNING, State.ENDED
         if self._process is None or not ran:
+            self._close_books()
             return None
         if by_force and self._process.poll() is None:
             said = f"did not end within {self.program.stop_seconds:g} s, killed"
@@ -177,7 +171,16 @@ class Child:
         self._process.wait()
         self.read()
         self._close_output()
+        self._close_books()
         return self._process.pid
+
+    def _close_books(self) -> None:
+        self._journal.close()
+        if self._printed:
+            self._printed.seek(0)
+            self.printed = self._printed.read().decode(errors="replace")
+            self._printed.close()
+            self._printed = None
 
     def _failed(self, reason: str) -> None:
         self.failures += 1

@@ -9,7 +9,7 @@ from governance.embedded.home import Home
 from governance.embedded.probe import Probe
 from governance.embedded.processes import Leash
 from governance.embedded.stream import Journal, Stream
-from governance.embedded.undertaking import Undertaking
+from governance.embedded.undertaking import GRACE_SECONDS, Undertaking
 
 TURN_SECONDS = 0.2
 
@@ -17,12 +17,12 @@ TURN_SECONDS = 0.2
 class Crew:
     """All methods belong to one thread, which lives as long as any child."""
 
-    def __init__(self, home: Home, stream: Stream) -> None:
+    def __init__(self, home: Home, stream: Stream, *, grace_seconds: float = GRACE_SECONDS) -> None:
         self.children: dict[str, Child] = {}
         self._home = home
         self._stream = stream
         self._probe = Probe()
-        self._undertaking = Undertaking()
+        self._undertaking = Undertaking(grace_seconds=grace_seconds)
 
     def add(self, program: Program) -> Child:
         """Take a program on; the next turn starts it."""

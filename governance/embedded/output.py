@@ -35,7 +35,9 @@ class Output:
     def last_words(self) -> str:
         """Give the line that says best why the program ended."""
         lines = [line.strip() for line in self.words().splitlines()]
-        found = [line for line in lines if any(word in line for word in TELLING)]
+        found = [
+            line[max(line.find("FATAL"), 0) :] for line in lines if any(w in line for w in TELLING)
+        ]
         return (found[:1] or [line for line in lines if line][-1:] or ["it ended silently"])[0]
 
 

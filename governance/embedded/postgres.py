@@ -56,8 +56,8 @@ class Postgres:
         seat = seats.find(home)
         with appended(home.log(self.name)) as output:
             _make_cluster(seat, output)
-            _clear_stale_lock(seat)
             sockets = seats.sockets(home, seat)
+            _clear_leftovers(seat, sockets)
             child = processes.start(
                 [seat.programs.postgres, "-D", str(seat.data), "-k", str(sockets), *_speed()],
                 leash=Leash(signal.SIGINT, seat.identity, thread_stays, seat.folder),
@@ -135,20 +135,23 @@ def _make_cluster(seat: Seat, output: Output) -> None:
     half.rename(seat.data)
 
 
-def _clear_stale_lock(seat: Seat) -> None:
-    """Remove the lock file of a server that is gone: its number may be somebody else's by now."""
+def _clear_leftovers(seat: Seat, sockets: Path) -> None:
+    """Remove the locks of a server that is gone: its number may be somebody else's by now.
+
+    Both folders are this cluster's alone, and we hold the home's lock.
+    """
     lock = seat.data / "postmaster.pid"
     try:
         former = Process.of(int(lock.read_text().split()[0]))
     except (FileNotFoundError, ValueError, IndexError):
-        lock.unlink(missing_ok=True)
-        return
+        former = Process(0, "")
     until = time.monotonic() + GOODBYE_SECONDS
     while former.alive() and _works_in(former.pid, seat.data):
         if time.monotonic() > until:
             raise EmbeddedError(f"process {former.pid} already serves {seat.data}; end it first.")
         time.sleep(0.05)
-    lock.unlink(missing_ok=True)
+    for leftover in (lock, *sockets.iterdir()):
+        leftover.unlink(missing_ok=True)
 
 
 def _works_in(pid: int, data: Path) -> bool:

@@ -68,7 +68,7 @@ def web(site: Site) -> Program:
 
 def worker(site: Site) -> Program:
     # Threads: a second process would cost 100 MB, and no task here is heavy.
-    command = [sys.executable, "-m", "celery", "-A", "governance", "worker", "-B"]
+    command = [sys.executable, "-m", "celery", "-q", "-A", "governance", "worker", "-B"]
     command += ["-s", str(site.home.run / "beat-schedule"), "-P", "threads", "--concurrency", "2"]
     command += ["-l", "info", "--without-gossip", "--without-mingle"]
     return Program("worker", command, site.server_environ, 10)
@@ -111,4 +111,4 @@ def serving(agent: Agent, *, site: Site, admission: Callable[[], Admission]) -> 
 
 def enrolled(home: Home, name: str) -> bool:
     """Say whether an agent has its own token already."""
-    return (home.path / "agents" / name / "identity.json").exists()
+    return (home.path / "agents" / name / "state" / "identity.json").exists()

@@ -49,7 +49,7 @@ class Seat:
 
 def find(home: Home) -> Seat:
     """Try the seats in order, and give the first that works."""
-    folders = _folders(home)
+    folders = find_folders(home)
     made = next((each for each in folders if (each / "data" / "PG_VERSION").exists()), None)
     major = int((made / "data" / "PG_VERSION").read_text()) if made else None
     programs = binaries.postgres(major=major)
@@ -66,7 +66,7 @@ def find(home: Home) -> Seat:
 
 def sockets(home: Home, seat: Seat) -> Path:
     """Give a folder whose socket paths are short enough for the kernel, closed to others."""
-    for folder in [seat.folder, *_folders(home)[1:]]:
+    for folder in [seat.folder, *find_folders(home)[1:]]:
         if len(os.fsencode(folder / "s" / SOCKET_NAME)) <= SOCKET_BYTES:
             own(folder, seat.owner)
             own(folder / "s", seat.owner)
@@ -110,7 +110,7 @@ def _identities() -> tuple[str, ...]:
     return ("same",) if os.getuid() else ("namespace", str(NOBODY))
 
 
-def _folders(home: Home) -> list[Path]:
+def find_folders(home: Home) -> list[Path]:
     name = hashlib.sha256(os.fsencode(home.path)).hexdigest()[:12]
     places = dict.fromkeys((tempfile.gettempdir(), "/tmp"))  # noqa: S108  checked by own()
     temporary = [Path(place) / f"lockgate-{os.getuid()}-{name}" for place in places]

@@ -5,7 +5,8 @@ beat, an agent's validation child) are in the same process group, and this small
 ends whole groups. It learns of them on standard input, one number a line (negative: that
 one is gone), and acts when that input ends, which a kill -9 cannot prevent.
 
-Run as a script, with nothing but the standard library.
+Run as a script, with nothing but the standard library; the argument is how many seconds
+those groups have to end by themselves.
 """
 
 import os
@@ -13,8 +14,6 @@ import signal
 import sys
 import time
 from contextlib import suppress
-
-GRACE_SECONDS = 8.0
 
 
 def follow() -> set[int]:
@@ -44,7 +43,7 @@ def main() -> None:
     for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(ignored, signal.SIG_IGN)  # A Ctrl-C is for the supervisor.
     left = tell(follow(), signal.SIGTERM)
-    until = time.monotonic() + GRACE_SECONDS
+    until = time.monotonic() + float(sys.argv[1])
     while left and time.monotonic() < until:
         time.sleep(0.1)
         left = tell(left, 0)

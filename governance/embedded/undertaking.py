@@ -6,13 +6,15 @@ from contextlib import suppress
 from pathlib import Path
 
 SCRIPT = str(Path(__file__).with_name("undertaker.py"))
+GRACE_SECONDS = 8.0
 DAMAGED = (BrokenPipeError, OSError, ValueError)
 
 
 class Undertaking:
     """Runs the undertaker. On no leash: it is there for when we are not."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, grace_seconds: float = GRACE_SECONDS) -> None:
+        self._grace = str(grace_seconds)
         self._groups: set[int] = set()
         self._process = self._start()
 
@@ -49,7 +51,7 @@ class Undertaking:
 
     def _start(self) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
-            [sys.executable, "-I", "-S", SCRIPT],
+            [sys.executable, "-I", "-S", SCRIPT, self._grace],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

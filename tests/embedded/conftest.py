@@ -25,6 +25,24 @@ def home(place: Path) -> Path:
     return place / "home"
 
 
+@pytest.fixture(scope="session")
+def template() -> Iterator[Path]:
+    """A home that has been used once: most tests need no cold start."""
+    folder = Path(tempfile.mkdtemp(prefix="lg-"))
+    holder = Holder(clean_environ(folder / "home"))
+    holder.urls()
+    holder.let_go()
+    yield folder / "home"
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def used(template: Path, home: Path) -> Path:
+    """A copy of it, with a database that is there and ports to be chosen."""
+    shutil.copytree(template, home, ignore=shutil.ignore_patterns("port", "*.json", "s"))
+    return home
+
+
 @pytest.fixture
 def hold() -> Iterator[Callable[..., Holder]]:
     """Start holders that end with the test."""

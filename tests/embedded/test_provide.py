@@ -9,10 +9,10 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from governance import embedded
 from tests.embedded.holding import Holder, gone
@@ -47,9 +47,9 @@ def test_everything_that_is_missing_is_given(home: Path, hold: Hold) -> None:
 
 
 def test_the_application_owns_no_tables_and_its_owner_can_make_databases(
-    home: Path, hold: Hold
+    used: Path, hold: Hold
 ) -> None:
-    urls = hold(home).urls()
+    urls = hold(used).urls()
 
     with psycopg.connect(urls["DATABASE_OWNER_URL"], autocommit=True) as owner:
         owner.execute("CREATE TABLE entries (id int)")
@@ -62,8 +62,8 @@ def test_the_application_owns_no_tables_and_its_owner_can_make_databases(
             app.execute("DROP TABLE entries")
 
 
-def test_the_broker_and_the_mirror_do_not_share_a_password(home: Path, hold: Hold) -> None:
-    urls = hold(home).urls()
+def test_the_broker_and_the_mirror_do_not_share_a_password(used: Path, hold: Hold) -> None:
+    urls = hold(used).urls()
 
     mirror, broker = urlsplit(urls["MIRROR_URL"]), urlsplit(urls["BROKER_URL"])
     once = Retry(NoBackoff(), 0)
@@ -85,12 +85,12 @@ def test_what_is_secret_is_closed_to_others(home: Path, hold: Hold) -> None:
     assert set(keys[:2]) == {0o600}
 
 
-def test_a_second_process_attaches_quickly(home: Path, hold: Hold) -> None:
-    first = hold(home)
+def test_a_second_process_attaches_quickly(used: Path, hold: Hold) -> None:
+    first = hold(used)
     given = first.urls()
     pids = first.servers()
 
-    second = hold(home)
+    second = hold(used)
     attached = second.urls()
 
     assert {**attached, "seconds": ""} == {**given, "seconds": ""}
@@ -100,8 +100,8 @@ def test_a_second_process_attaches_quickly(home: Path, hold: Hold) -> None:
     assert redis.Redis.from_url(given["BROKER_URL"]).ping()
 
 
-def test_a_second_start_finds_data_keys_and_ports_again(home: Path, hold: Hold) -> None:
-    first = hold(home)
+def test_a_second_start_finds_data_keys_and_ports_again(used: Path, hold: Hold) -> None:
+    first = hold(used)
     before = first.urls()
     with psycopg.connect(before["DATABASE_OWNER_URL"]) as link:
         link.execute("CREATE TABLE kept (word text)")
@@ -112,7 +112,7 @@ def test_a_second_start_finds_data_keys_and_ports_again(home: Path, hold: Hold) 
     first.let_go()
     assert gone(pids, 0) == []
 
-    after = hold(home).urls()
+    after = hold(used).urls()
 
     with psycopg.connect(after["DATABASE_OWNER_URL"]) as link:
         assert link.execute("SELECT word FROM kept").fetchone() == ("still here",)
@@ -121,8 +121,8 @@ def test_a_second_start_finds_data_keys_and_ports_again(home: Path, hold: Hold) 
     assert {**after, "seconds": ""} == {**before, "seconds": ""}
 
 
-def test_a_port_that_is_taken_meanwhile_is_given_up(home: Path, hold: Hold) -> None:
-    first = hold(home)
+def test_a_port_that_is_taken_meanwhile_is_given_up(used: Path, hold: Hold) -> None:
+    first = hold(used)
     before = urlsplit(first.urls()["BROKER_URL"]).port
     first.let_go()
 
@@ -130,7 +130,7 @@ def test_a_port_that_is_taken_meanwhile_is_given_up(home: Path, hold: Hold) -> N
         other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         other.bind(("127.0.0.1", before or 0))
         other.listen()
-        after = hold(home).urls()["BROKER_URL"]
+        after = hold(used).urls()["BROKER_URL"]
         assert urlsplit(after).port != before
         assert redis.Redis.from_url(after).ping()
 
@@ -173,16 +173,16 @@ def test_three_processes_at_once_start_one_set_of_servers(home: Path, hold: Hold
 
 @pytest.mark.parametrize("caller", ["main", "thread"])
 def test_nothing_is_left_after_a_kill_and_the_next_start_works(
-    home: Path, hold: Hold, caller: str
+    used: Path, hold: Hold, caller: str
 ) -> None:
-    first = hold(home, caller)
+    first = hold(used, caller)
     before = first.urls()
     pids = first.servers()
     assert len(pids) == 3
     assert roles(before["DATABASE_URL"]) == ("lockgate_app", False)
 
     first.kill()
-    second = hold(home)  # at once, while they are still ending
+    second = hold(used)  # at once, while they are still ending
     after = second.urls()
 
     assert gone(pids) == []
