@@ -98,9 +98,7 @@ def _range(feature: Manifest, datatype: str) -> str:
     return f"{datatype} {bounds}{', may be missing' if feature.get('missing') else ''}"
 
 
-def _changes(
-    before: Mapping[str, object], after: Mapping[str, object]
-) -> tuple[list[Change], int]:
+def _changes(before: Mapping[str, object], after: Mapping[str, object]) -> tuple[list[Change], int]:
     names = [*before, *(name for name in after if name not in before)]
     changes = [
         Change(name, before.get(name), after.get(name))

@@ -7,7 +7,9 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    def __bool__(self) -> bool:
+    """Yes."""
+
+    def __bool__(self) -> Literal[True]:
         return True
 
 
@@ -18,7 +20,7 @@ class Denied:
     rule: str
     reason: str
 
-    def __bool__(self) -> bool:
+    def __bool__(self) -> Literal[False]:
         return False
 
 

@@ -40,9 +40,7 @@ class _Breaker:
 _breaker = _Breaker()
 
 
-def tell(
-    *, target_id: UUID, generation: int, load: Sequence[UUID], unload: Sequence[UUID]
-) -> None:
+def tell(*, target_id: UUID, generation: int, load: Sequence[UUID], unload: Sequence[UUID]) -> None:
     """After commit, let a worker tell the target's agents what changed.
 
     Args:

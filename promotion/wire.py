@@ -17,7 +17,6 @@ SCHEMA = "lockgate.agent-report/1"
 MAX_VERSIONS = 2_000
 
 
-
 class _Lenient(BaseModel):
     """Ignores fields it does not know: agents may be of a newer release than we are."""
 
@@ -26,7 +25,9 @@ class _Lenient(BaseModel):
 
 def clean(text: str) -> str:
     """Make free text from an agent safe to store and to print: no control characters."""
-    return "".join(c if not problem_with(c, blank=True) else "\N{REPLACEMENT CHARACTER}" for c in text)
+    return "".join(
+        c if not problem_with(c, blank=True) else "\N{REPLACEMENT CHARACTER}" for c in text
+    )
 
 
 class Golden(_Lenient):

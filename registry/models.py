@@ -28,7 +28,9 @@ class RegisteredModel(models.Model):
     regimes = models.JSONField(default=list, blank=True)
     optimising_metric = models.CharField(max_length=63, blank=True, default="")
     optimising_direction = models.CharField(
-        max_length=3, choices=[("max", "higher is better"), ("min", "lower is better")], default="max"
+        max_length=3,
+        choices=[("max", "higher is better"), ("min", "lower is better")],
+        default="max",
     )
     satisficing = models.JSONField(default=dict, blank=True)
     latency_budget_ms = models.FloatField(null=True, blank=True)
@@ -53,7 +55,8 @@ class Blob(models.Model):
         constraints: ClassVar = [
             models.CheckConstraint(condition=models.Q(size__gte=0), name="a_blob_has_a_size"),
             models.CheckConstraint(
-                condition=models.Q(sha256__regex=r"^[0-9a-f]{64}$"), name="a_blob_is_named_by_sha256"
+                condition=models.Q(sha256__regex=r"^[0-9a-f]{64}$"),
+                name="a_blob_is_named_by_sha256",
             ),
         ]
 

@@ -34,7 +34,9 @@ class Entry(models.Model):
         ordering: ClassVar = ["seq"]
         verbose_name_plural = "entries"
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["object", "object_seq"], name="one_entry_per_object_seq"),
+            models.UniqueConstraint(
+                fields=["object", "object_seq"], name="one_entry_per_object_seq"
+            ),
         ]
         indexes: ClassVar = [
             models.Index(fields=["subject", "seq"], name="audit_by_subject"),

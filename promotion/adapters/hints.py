@@ -31,9 +31,12 @@ def post(control_url: str, *, action: str, model: str, digest: str, generation: 
         return Answer(error="its address is outside the allowed networks")
     body = {"action": action, "model": model, "digest": digest, "generation": generation}
     try:
-        with httpx.Client(
-            timeout=TIMEOUT_SECONDS, follow_redirects=False, trust_env=False
-        ) as client, client.stream("POST", f"{address}/v1/hint", json=body) as answer:
+        with (
+            httpx.Client(
+                timeout=TIMEOUT_SECONDS, follow_redirects=False, trust_env=False
+            ) as client,
+            client.stream("POST", f"{address}/v1/hint", json=body) as answer,
+        ):
             if answer.status_code != httpx.codes.ACCEPTED:
                 return Answer(error=f"it answered {answer.status_code}")
     except (httpx.HTTPError, OSError) as error:

@@ -5,7 +5,8 @@ import hashlib
 from typing import IO, Any, TypeVar, cast
 
 from django.http import HttpResponse, StreamingHttpResponse
-from drf_spectacular.utils import OpenApiParameter, OpenApiTypes, extend_schema
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from pydantic import BaseModel, ValidationError
 from rest_framework import status
 from rest_framework.parsers import BaseParser
@@ -24,7 +25,6 @@ from promotion.models import Agent, PredictionBatch
 from promotion.selectors import states
 from promotion.services import agents, predictions
 from registry.adapters import store
-from registry.services import blobs
 
 B = TypeVar("B", bound=BaseModel)
 ENVELOPE_TYPE = "application/vnd.dsse.envelope+json"
@@ -36,7 +36,7 @@ class RawParser(BaseParser):
 
     media_type = PARQUET_TYPE
 
-    def parse(self, stream: IO[bytes], *_: object, **__: object) -> IO[bytes]:
+    def parse(self, stream: IO[bytes], *_: object, **__: object) -> Any:
         return stream
 
 
@@ -147,6 +147,8 @@ class PredictionsView(APIView):
             raise Invalid(message, kind="must be decision or dark")
         data = _body(request, limit=predictions.MAX_BYTES)
         table = predictions.read(kind, data)
+        from registry.services import blobs
+
         blob = blobs.keep(data, actor=_actor(agent))
         batch, is_new = predictions.accept(agent=agent, kind=kind, blob=blob, table=table)
         code = status.HTTP_201_CREATED if is_new else status.HTTP_200_OK

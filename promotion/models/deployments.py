@@ -33,7 +33,9 @@ class DeploymentQuerySet(models.QuerySet["Deployment"]):
     def locked(self, pk: UUID) -> "Deployment":
         """Fetch one row and hold it until the transaction ends."""
         try:
-            return self.select_for_update(of=("self",)).select_related("version", "model").get(pk=pk)
+            return (
+                self.select_for_update(of=("self",)).select_related("version", "model").get(pk=pk)
+            )
         except self.model.DoesNotExist:
             message = "No such deployment."
             raise NotFound(message, deployment_id=str(pk)) from None
@@ -63,9 +65,7 @@ class Deployment(models.Model):
     environment = models.ForeignKey(
         "governance.Environment", models.PROTECT, related_name="deployments"
     )
-    state = FSMField(
-        max_length=10, default=State.TRAINED, choices=State.choices, protected=True
-    )
+    state = FSMField(max_length=10, default=State.TRAINED, choices=State.choices, protected=True)
     role = models.CharField(max_length=9, choices=Role.choices, blank=True, default=Role.NONE)
     hold = models.CharField(max_length=8, choices=Hold.choices, default=Hold.NONE)
     champion_at = models.DateTimeField(null=True, editable=False)
@@ -147,7 +147,10 @@ class Deployment(models.Model):
         self.hold, self.barred = self.Hold.NONE, False
 
     @transition(
-        field=state, source=State.RETIRED, target=State.PRODUCTION, conditions=[was_champion]
+        field=state,
+        source=State.RETIRED,
+        target=State.PRODUCTION,
+        conditions=[was_champion],  # type: ignore[list-item]  # django-fsm types it for any model
     )
     def restore(self, at: datetime) -> None:
         self.role, self.champion_at, self.hold = self.Role.CHAMPION, at, self.Hold.NONE

@@ -1,11 +1,11 @@
 """A request: a recorded intent, and the approvals it has.
 
-                      approve          start             finish
-   open ------------> approved -----> executing -------> done
-    |  reject/withdraw/   | void/       | ^   | fail
-    |  expire/void        | expire/     | |   '--------> failed
-    v                     v withdraw    | retry
-   rejected, withdrawn, expired, voided, superseded  (all final)
+                   approve          start             finish
+open ------------> approved -----> executing -------> done
+ |  reject/withdraw/   | void/       | ^   | fail
+ |  expire/void        | expire/     | |   '--------> failed
+ v                     v withdraw    | retry
+rejected, withdrawn, expired, voided, superseded  (all final)
 """
 
 from typing import ClassVar
@@ -56,9 +56,7 @@ class Request(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
     kind = models.CharField(max_length=12, choices=Kind.choices)
     state = models.CharField(max_length=10, choices=State.choices, default=State.OPEN)
-    deployment = models.ForeignKey(
-        "promotion.Deployment", models.PROTECT, related_name="requests"
-    )
+    deployment = models.ForeignKey("promotion.Deployment", models.PROTECT, related_name="requests")
     model = models.ForeignKey("registry.RegisteredModel", models.PROTECT, related_name="+")
     environment = models.ForeignKey("governance.Environment", models.PROTECT, related_name="+")
     policy = models.ForeignKey("promotion.Policy", models.PROTECT, related_name="+")
@@ -116,9 +114,7 @@ class Request(models.Model):
         return f"model:{self.model.name}"
 
     def is_settled(self) -> bool:
-        return self.state not in {
-            self.State.OPEN, self.State.APPROVED, self.State.EXECUTING
-        }
+        return self.state not in {self.State.OPEN, self.State.APPROVED, self.State.EXECUTING}
 
 
 class Approval(models.Model):

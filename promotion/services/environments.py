@@ -56,9 +56,7 @@ def apply(*, slug: str, document: object, actor: Actor, dry_run: bool = False) -
         Forbidden: the actor does not administer it.
     """
     parsed = _parse(document)
-    defined = define_environment(
-        slug=slug, kind=parsed.kind, position=parsed.position, actor=actor
-    )
+    defined = define_environment(slug=slug, kind=parsed.kind, position=parsed.position, actor=actor)
     access.require(actor, access.Permission.ADMINISTER, environment=defined.environment)
     changes = [f"environment {slug}"] if defined.changed else []
     journal = Journal(actor)

@@ -4,7 +4,7 @@ Appending locks the head of the chain until commit. A journal is filled while
 a service decides and changes, and written as its final beat.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from governance.actors import Actor
@@ -29,14 +29,14 @@ class Journal:
             "role": deployment.role,
             "digest": deployment.version.digest,
         }
-        self._about(deployment, action, f"deployment:{deployment.pk}", request, {**facts, **details})
+        self._about(
+            deployment, action, f"deployment:{deployment.pk}", request, {**facts, **details}
+        )
 
     def request(self, action: Action, request: Request, **details: object) -> None:
         """A request was opened, signed or settled."""
         facts = {"kind": request.kind, "state": request.state, "content_hash": request.content_hash}
-        self._about(
-            request.deployment, action, request.subject, request, {**facts, **details}
-        )
+        self._about(request.deployment, action, request.subject, request, {**facts, **details})
 
     def approval(self, action: Action, approval: Approval, request: Request) -> None:
         """Somebody signed."""
@@ -106,7 +106,7 @@ class Journal:
         action: Action,
         subject: str,
         request: Request | None,
-        details: dict[str, object],
+        details: Mapping[str, object],
     ) -> None:
         self._entries.append(
             partial(

@@ -27,8 +27,12 @@ _COMMON = {
 }
 COLUMNS = {
     "decision": _COMMON,
-    "dark": {**_COMMON, "error": pa.string(), "champion_digest": pa.string(),
-             "champion_score": pa.float64()},
+    "dark": {
+        **_COMMON,
+        "error": pa.string(),
+        "champion_digest": pa.string(),
+        "champion_score": pa.float64(),
+    },
 }
 
 
@@ -135,7 +139,9 @@ def _bins(scores: np.ndarray) -> list[int]:
 
 
 def _versions(table: pa.Table) -> dict[str, ModelVersion]:
-    named = set(table.column("digest").to_pylist()) | set(table.column("champion_digest").to_pylist())
+    named = set(table.column("digest").to_pylist()) | set(
+        table.column("champion_digest").to_pylist()
+    )
     rows = ModelVersion.objects.filter(digest__in=named - {None})
     return {version.digest: version for version in rows}
 

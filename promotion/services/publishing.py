@@ -60,9 +60,7 @@ def _payload(target: Target, *, now: datetime, may_remove: Iterable[str]) -> byt
     live = (
         target
         if target.tier == Target.Tier.LIVE
-        else Target.objects.filter(
-            environment=target.environment_id, tier=Target.Tier.LIVE
-        ).first()
+        else Target.objects.filter(environment=target.environment_id, tier=Target.Tier.LIVE).first()
     )
     return desired.TargetState(
         environment=target.environment.slug,
@@ -82,9 +80,7 @@ def _payload(target: Target, *, now: datetime, may_remove: Iterable[str]) -> byt
 def _tell(target: Target, *, before: dict[str, str], after: dict[str, str]) -> None:
     changed = {digest for digest, slot in after.items() if before.get(digest) != slot}
     gone = before.keys() - after.keys()
-    ids = dict(
-        ModelVersion.objects.filter(digest__in=changed | gone).values_list("digest", "pk")
-    )
+    ids = dict(ModelVersion.objects.filter(digest__in=changed | gone).values_list("digest", "pk"))
     wake.tell(
         target_id=target.pk,
         generation=target.generation,

@@ -51,9 +51,7 @@ def rollback(
     former = _former(rows, to=to)
     present = next((d for d in rows if d.role == Deployment.Role.CHAMPION), None)
     policy = _policy(place)
-    request = _request(
-        former, present=present, policy=policy, reason=reason, actor=actor, now=now
-    )
+    request = _request(former, present=present, policy=policy, reason=reason, actor=actor, now=now)
     _preempt(request, journal=journal, now=now)
     request.state = Request.State.EXECUTING
     request.save(update_fields=["state"])
@@ -75,9 +73,7 @@ def rollback(
 
 
 def _locked(place: Environment, model: RegisteredModel) -> list[Deployment]:
-    rows = Deployment.objects.select_for_update(of=("self",)).filter(
-        environment=place, model=model
-    )
+    rows = Deployment.objects.select_for_update(of=("self",)).filter(environment=place, model=model)
     related = rows.select_related("version", "model", "environment")
     return list(related.order_by("-champion_at", "pk"))
 

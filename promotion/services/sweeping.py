@@ -6,6 +6,7 @@ locks, looks again, and does nothing when there is nothing to do.
 
 import logging
 from collections.abc import Callable
+from functools import partial
 
 from django.utils import timezone
 
@@ -26,11 +27,11 @@ def sweep() -> int:
     running = Rollout.objects.filter(ended_at=None)
     seen = 0
     for pk in list(over.values_list("pk", flat=True)):
-        seen += _try(lambda pk=pk: requests.expire(request_id=pk, actor=SWEEP))
+        seen += _try(partial(requests.expire, request_id=pk, actor=SWEEP))
     for pk in list(approved.order_by("created_at").values_list("pk", flat=True)):
-        seen += _try(lambda pk=pk: execution.start(request_id=pk, actor=SWEEP))
+        seen += _try(partial(execution.start, request_id=pk, actor=SWEEP))
     for pk in list(running.order_by("started_at").values_list("pk", flat=True)):
-        seen += _try(lambda pk=pk: rollouts.advance(rollout_id=pk, actor=SWEEP))
+        seen += _try(partial(rollouts.advance, rollout_id=pk, actor=SWEEP))
     return seen
 
 

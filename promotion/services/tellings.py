@@ -47,7 +47,9 @@ def tell(*, action: str, target_id: UUID, version_id: UUID, generation: int) -> 
             ),
             agents,
         )
-        return sum(_note(telling, answer) for telling, answer in zip(tellings, answers, strict=True))
+        return sum(
+            _note(telling, answer) for telling, answer in zip(tellings, answers, strict=True)
+        )
 
 
 def _note(telling: Telling, answer: hints.Answer) -> bool:

@@ -130,7 +130,11 @@ class World:
 
     @transaction.atomic
     def version(
-        self, model: str = "credit-default", *, authors: tuple[str, ...] = ("asha",), **extra: object
+        self,
+        model: str = "credit-default",
+        *,
+        authors: tuple[str, ...] = ("asha",),
+        **extra: object,
     ) -> ModelVersion:
         registered = RegisteredModel.objects.filter(name=model).first()
         if registered is None:
@@ -206,7 +210,9 @@ def ask(world: World) -> Callable[..., Request]:
 def sign() -> Callable[..., Request]:
     """Approve a request as somebody, with their password."""
 
-    def signed(request: Request, actor: Actor, *, content_hash: str = "", **changes: Any) -> Request:
+    def signed(
+        request: Request, actor: Actor, *, content_hash: str = "", **changes: Any
+    ) -> Request:
         user = User.objects.get(pk=actor.id)
         user.set_password(PASSWORD)
         arguments = {

@@ -12,7 +12,9 @@ def champion(environment="prod-eu"):
 
 
 def states():
-    rows = Deployment.objects.order_by("version__number").values_list("version__number", "state", "role")
+    rows = Deployment.objects.order_by("version__number").values_list(
+        "version__number", "state", "role"
+    )
     return list(rows)
 
 

@@ -5,100 +5,110 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Entry',
+            name="Entry",
             fields=[
-                ('seq', models.BigIntegerField(primary_key=True, serialize=False)),
-                ('at', models.DateTimeField()),
-                ('leaf', models.TextField()),
-                ('hash', models.CharField(max_length=64, unique=True)),
-                ('prev_hash', models.CharField(max_length=64, unique=True)),
-                ('object', models.CharField(max_length=200)),
-                ('object_seq', models.BigIntegerField()),
-                ('subject', models.CharField(max_length=200)),
-                ('actor_kind', models.CharField(max_length=10)),
-                ('actor_id', models.CharField(max_length=100)),
-                ('action', models.CharField(max_length=60)),
-                ('model', models.CharField(max_length=63, null=True)),
-                ('model_version', models.IntegerField(null=True)),
-                ('environment', models.CharField(max_length=63, null=True)),
-                ('request', models.UUIDField(null=True)),
-                ('payload_sha256', models.CharField(max_length=64)),
-                ('xid', models.BigIntegerField()),
+                ("seq", models.BigIntegerField(primary_key=True, serialize=False)),
+                ("at", models.DateTimeField()),
+                ("leaf", models.TextField()),
+                ("hash", models.CharField(max_length=64, unique=True)),
+                ("prev_hash", models.CharField(max_length=64, unique=True)),
+                ("object", models.CharField(max_length=200)),
+                ("object_seq", models.BigIntegerField()),
+                ("subject", models.CharField(max_length=200)),
+                ("actor_kind", models.CharField(max_length=10)),
+                ("actor_id", models.CharField(max_length=100)),
+                ("action", models.CharField(max_length=60)),
+                ("model", models.CharField(max_length=63, null=True)),
+                ("model_version", models.IntegerField(null=True)),
+                ("environment", models.CharField(max_length=63, null=True)),
+                ("request", models.UUIDField(null=True)),
+                ("payload_sha256", models.CharField(max_length=64)),
+                ("xid", models.BigIntegerField()),
             ],
             options={
-                'verbose_name_plural': 'entries',
-                'db_table': 'audit_entry',
-                'ordering': ['seq'],
+                "verbose_name_plural": "entries",
+                "db_table": "audit_entry",
+                "ordering": ["seq"],
             },
         ),
         migrations.CreateModel(
-            name='Head',
+            name="Head",
             fields=[
-                ('id', models.SmallIntegerField(default=1, primary_key=True, serialize=False)),
-                ('seq', models.BigIntegerField(default=0)),
-                ('hash', models.CharField(max_length=64)),
-                ('at', models.DateTimeField()),
+                ("id", models.SmallIntegerField(default=1, primary_key=True, serialize=False)),
+                ("seq", models.BigIntegerField(default=0)),
+                ("hash", models.CharField(max_length=64)),
+                ("at", models.DateTimeField()),
             ],
             options={
-                'db_table': 'audit_head',
+                "db_table": "audit_head",
             },
         ),
         migrations.CreateModel(
-            name='ObjectHead',
+            name="ObjectHead",
             fields=[
-                ('object', models.CharField(max_length=200, primary_key=True, serialize=False)),
-                ('seq', models.BigIntegerField()),
-                ('hash', models.CharField(max_length=64)),
+                ("object", models.CharField(max_length=200, primary_key=True, serialize=False)),
+                ("seq", models.BigIntegerField()),
+                ("hash", models.CharField(max_length=64)),
             ],
             options={
-                'db_table': 'audit_object_head',
+                "db_table": "audit_object_head",
             },
         ),
         migrations.CreateModel(
-            name='Payload',
+            name="Payload",
             fields=[
-                ('entry', models.OneToOneField(db_column='seq', on_delete=django.db.models.deletion.PROTECT, primary_key=True, related_name='payload', serialize=False, to='audit.entry')),
-                ('salt', models.BinaryField(null=True)),
-                ('body', models.TextField(null=True)),
+                (
+                    "entry",
+                    models.OneToOneField(
+                        db_column="seq",
+                        on_delete=django.db.models.deletion.PROTECT,
+                        primary_key=True,
+                        related_name="payload",
+                        serialize=False,
+                        to="audit.entry",
+                    ),
+                ),
+                ("salt", models.BinaryField(null=True)),
+                ("body", models.TextField(null=True)),
             ],
             options={
-                'db_table': 'audit_payload',
+                "db_table": "audit_payload",
             },
         ),
         migrations.AddIndex(
-            model_name='entry',
-            index=models.Index(fields=['subject', 'seq'], name='audit_by_subject'),
+            model_name="entry",
+            index=models.Index(fields=["subject", "seq"], name="audit_by_subject"),
         ),
         migrations.AddIndex(
-            model_name='entry',
-            index=models.Index(fields=['xid'], name='audit_by_transaction'),
+            model_name="entry",
+            index=models.Index(fields=["xid"], name="audit_by_transaction"),
         ),
         migrations.AddIndex(
-            model_name='entry',
-            index=models.Index(fields=['model', 'model_version', 'seq'], name='audit_by_version'),
+            model_name="entry",
+            index=models.Index(fields=["model", "model_version", "seq"], name="audit_by_version"),
         ),
         migrations.AddIndex(
-            model_name='entry',
-            index=models.Index(fields=['environment', 'seq'], name='audit_by_environment'),
+            model_name="entry",
+            index=models.Index(fields=["environment", "seq"], name="audit_by_environment"),
         ),
         migrations.AddIndex(
-            model_name='entry',
-            index=models.Index(fields=['request', 'seq'], name='audit_by_request'),
+            model_name="entry",
+            index=models.Index(fields=["request", "seq"], name="audit_by_request"),
         ),
         migrations.AddConstraint(
-            model_name='entry',
-            constraint=models.UniqueConstraint(fields=('object', 'object_seq'), name='one_entry_per_object_seq'),
+            model_name="entry",
+            constraint=models.UniqueConstraint(
+                fields=("object", "object_seq"), name="one_entry_per_object_seq"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='head',
-            constraint=models.CheckConstraint(condition=models.Q(('id', 1)), name='one_head'),
+            model_name="head",
+            constraint=models.CheckConstraint(condition=models.Q(("id", 1)), name="one_head"),
         ),
     ]

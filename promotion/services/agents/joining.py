@@ -125,9 +125,7 @@ def leave(*, agent_id: UUID, actor: Actor) -> None:
     journal.write()
 
 
-def _admitted(
-    body: wire.Enrolment, target: Target, token: ServiceToken, now: datetime
-) -> Agent:
+def _admitted(body: wire.Enrolment, target: Target, token: ServiceToken, now: datetime) -> Agent:
     agent = (
         Agent.objects.select_for_update(of=("self",)).filter(target=target, name=body.name).first()
     )

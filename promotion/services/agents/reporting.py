@@ -12,7 +12,7 @@ from governance.actors import Actor
 from governance.audit.actions import Action
 from governance.errors import Conflict
 from promotion import wire
-from promotion.models import Agent, AgentReport, ServingInterval, Telling
+from promotion.models import Agent, AgentReport, ServingInterval, Target, Telling
 from promotion.services import rollouts
 from promotion.services.journal import Journal
 from registry.models import ModelVersion
@@ -37,10 +37,7 @@ def report(*, agent: Agent, body: wire.Report, actor: Actor) -> int:
 
 def newest_generation(target_id: UUID) -> int:
     """Return the generation a target was told last."""
-    generation: int = Agent.target.field.related_model.objects.values_list(
-        "generation", flat=True
-    ).get(pk=target_id)
-    return generation
+    return Target.objects.values_list("generation", flat=True).get(pk=target_id)
 
 
 @transaction.atomic
@@ -165,7 +162,9 @@ def _finish_tellings(agent: Agent, after: AgentReport, *, now: datetime) -> None
     waiting = Telling.objects.filter(
         agent=agent, done_at=None, generation__lte=after.observed_generation
     ).select_related("version")
-    ready = {i["digest"] for i in after.versions if i["phase"] == "ready" and i["role"] != "leaving"}
+    ready = {
+        i["digest"] for i in after.versions if i["phase"] == "ready" and i["role"] != "leaving"
+    }
     held = {i["digest"] for i in after.versions}
     done = [
         telling.pk

@@ -114,9 +114,7 @@ def open_request(
         created_at=now,
         expires_at=now + timedelta(hours=found.expiry_hours),
     )
-    journal.request(
-        Action.REQUEST_OPENED, request, reason=reason, ticket=ticket, content=shown
-    )
+    journal.request(Action.REQUEST_OPENED, request, reason=reason, ticket=ticket, content=shown)
     if needed == 0:
         execution.approve_and_execute(request, targets=targets, journal=journal, now=now)
     journal.write()

@@ -51,9 +51,7 @@ def expire(*, request_id: UUID, actor: Actor, now: datetime | None = None) -> bo
     return True
 
 
-def lock_open(
-    request_id: UUID, *, also: tuple[str, ...] = ()
-) -> tuple[Request, dict[str, Target]]:
+def lock_open(request_id: UUID, *, also: tuple[str, ...] = ()) -> tuple[Request, dict[str, Target]]:
     """Lock an open request, the environment's targets first.
 
     Raises:

@@ -50,8 +50,13 @@ def approve(
     journal = Journal(actor)
     champion = execution.champion_of(request.deployment)
     approval = _sign(
-        request, user=user, role=role, decision=Approval.Decision.APPROVE, meaning=meaning,
-        comment=comment, now=now,
+        request,
+        user=user,
+        role=role,
+        decision=Approval.Decision.APPROVE,
+        meaning=meaning,
+        comment=comment,
+        now=now,
     )
     journal.approval(Action.REQUEST_APPROVED, approval, request)
     if request.approvals.filter(decision=Approval.Decision.APPROVE).count() >= (
@@ -89,8 +94,13 @@ def reject(
     now = timezone.now()
     journal = Journal(actor)
     approval = _sign(
-        request, user=user, role=role, decision=Approval.Decision.REJECT, meaning=meaning,
-        comment=comment, now=now,
+        request,
+        user=user,
+        role=role,
+        decision=Approval.Decision.REJECT,
+        meaning=meaning,
+        comment=comment,
+        now=now,
     )
     journal.approval(Action.REQUEST_REJECTED, approval, request)
     settle(request, Request.State.REJECTED, Action.REQUEST_REJECTED, comment, journal, now)

@@ -69,7 +69,10 @@ def _count(context: Context) -> steps.Tally:
         else:
             waiting.append(row.agent.name)
     return steps.Tally(
-        done=tuple(done), refused=tuple(refused), waiting=tuple(waiting), silent=tuple(silent),
+        done=tuple(done),
+        refused=tuple(refused),
+        waiting=tuple(waiting),
+        silent=tuple(silent),
         voices=tuple(voices.values()),
     )
 

@@ -25,8 +25,9 @@ def begin(
     rollout = _create(
         request, step=Rollout.Step.LOAD, target=target, outgoing=outgoing, rules=rules, now=now
     )
-    return _publish_and_ask(rollout, target, cause=f"load for request {request.pk}",
-                            journal=journal, now=now)
+    return _publish_and_ask(
+        rollout, target, cause=f"load for request {request.pk}", journal=journal, now=now
+    )
 
 
 def begin_switched(
@@ -41,8 +42,9 @@ def begin_switched(
 ) -> Rollout:
     """Start at a later step, the decided states having been changed already."""
     rollout = _create(request, step=step, target=target, outgoing=outgoing, rules=rules, now=now)
-    return _publish_and_ask(rollout, target, cause=f"{step} for request {request.pk}",
-                            journal=journal, now=now)
+    return _publish_and_ask(
+        rollout, target, cause=f"{step} for request {request.pk}", journal=journal, now=now
+    )
 
 
 def supersede(rollout: Rollout, *, by: Request, journal: Journal, now: datetime) -> None:

@@ -3,12 +3,10 @@
 from dataclasses import dataclass
 
 from governance.audit.actions import Action
+from promotion.desired import HELD_CHAMPIONS
 from promotion.models import Deployment, Request, Rollout, Target
 from promotion.selectors.fleet_facts import Voice
 from promotion.services.rollouts.context import Context
-
-HELD = 3
-"""Former champions whose files stay on agents' disks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,9 +119,7 @@ def _commit(context: Context) -> None:
     context.publish(f"switch by request {context.request.pk}")
     if was_dark and Target.Tier.DARK in context.targets:
         context.publish(f"no longer dark: request {context.request.pk}", tier=Target.Tier.DARK)
-    context.enter(
-        Rollout.Step.COMMIT, seconds=context.rules.load_seconds, generation=generation
-    )
+    context.enter(Rollout.Step.COMMIT, seconds=context.rules.load_seconds, generation=generation)
 
 
 def _switch_back(context: Context, why: str) -> None:
@@ -159,9 +155,7 @@ def _retire_outgoing(context: Context, detail: str) -> None:
     context.journal.deployment(Action.DEPLOYMENT_RETIRED, outgoing, context.request)
     _release_the_oldest(context)
     generation = context.publish(f"retire after request {context.request.pk}")
-    context.enter(
-        Rollout.Step.RETIRE, seconds=context.rules.load_seconds, generation=generation
-    )
+    context.enter(Rollout.Step.RETIRE, seconds=context.rules.load_seconds, generation=generation)
     if detail:
         context.rollout.detail = detail
         context.rollout.save(update_fields=["detail"])
@@ -174,7 +168,7 @@ def _release_the_oldest(context: Context) -> None:
         environment=context.request.environment_id,
         hold=Deployment.Hold.PREVIOUS,
     ).select_related("version", "model", "environment")
-    for deployment in held.order_by("-champion_at")[HELD:]:
+    for deployment in held.order_by("-champion_at")[HELD_CHAMPIONS:]:
         deployment.hold = Deployment.Hold.NONE
         deployment.save(update_fields=["hold"])
         context.journal.deployment(Action.DEPLOYMENT_RELEASED, deployment, context.request)
