@@ -30,7 +30,7 @@ class Settings(BaseSettings):
     """Identity, the last good document and the model files. One folder, one agent."""
 
     url: str | None = None
-    """The control plane. Only read while enrolling; kept in the home folder afterwards."""
+    """The control plane. Kept in the home folder when enrolling; given later, it has moved."""
     join_token: SecretStr | None = None
     key: str | None = None
     """SHA-256 of the control plane's raw public key, 64 hex digits, from another channel."""
