@@ -1,0 +1,39 @@
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from .control_plane import ControlPlane
+from .process import AgentProcess, joining
+
+FAST = {
+    "LOCKGATE_AGENT_POLL_SECONDS": "0.3",
+    "LOCKGATE_AGENT_REPORT_SECONDS": "0.5",
+    "LOCKGATE_AGENT_DRAIN_SECONDS": "5",
+}
+StartAgent = Callable[..., AgentProcess]
+
+
+@pytest.fixture
+def plane() -> Iterator[ControlPlane]:
+    plane = ControlPlane()
+    yield plane
+    plane.stop()
+
+
+@pytest.fixture
+def start_agent(plane: ControlPlane, tmp_path: Path) -> Iterator[StartAgent]:
+    """Start an agent that enrols with ``plane``, or finds its home from before."""
+    started: list[AgentProcess] = []
+
+    def start(name: str = "agent", **environment: str) -> AgentProcess:
+        settings = {f"LOCKGATE_AGENT_{key.upper()}": value for key, value in environment.items()}
+        agent = AgentProcess(
+            tmp_path / name, arguments=joining(plane), environment={**FAST, **settings}
+        )
+        started.append(agent)
+        return agent
+
+    yield start
+    for agent in started:
+        agent.close()
