@@ -59,6 +59,7 @@ def open_request(
         Conflict: ``illegal_transition``, ``request_open``, ``no_policy``, ``rollout_in_progress``.
         Refused: ``gates_not_passed``, with every gate's reason and remedy.
     """
+    access.require(actor, access.Permission.SUBMIT)
     asked = _resolve(model=model, version=version, environment=environment)
     access.require(
         actor,
