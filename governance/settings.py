@@ -16,6 +16,7 @@ ALLOWED_HOSTS = [host.strip() for host in CONFIG.allowed_hosts.split(",")]
 CSRF_TRUSTED_ORIGINS = [CONFIG.public_url] if CONFIG.public_url.startswith("https://") else []
 
 INSTALLED_APPS = [
+    "governance",  # Before Django's own: its changepassword takes the place of theirs.
     "unfold",
     "django.contrib.admin",
     "django.contrib.auth",
@@ -27,16 +28,17 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "django_htmx",
     "csp",
-    "governance",
     "governance.audit",
     "registry",
     "promotion",
 ]
 
 MIDDLEWARE = [
+    "governance.middleware.ReadableAddress",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
+    "governance.middleware.AdminPolicy",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",

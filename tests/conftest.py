@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import hypothesis
 import psycopg
 import pytest
 from django.conf import settings as django_settings
@@ -27,6 +28,10 @@ from governance.audit.models import Entry
 from governance.embedded.home import Home
 from governance.models import Environment, User
 from governance.services import bindings, people, tokens
+
+# On a busy machine an example may take its time; the whole test still has a limit.
+hypothesis.settings.register_profile("lockgate", deadline=None, print_blob=True)
+hypothesis.settings.load_profile("lockgate")
 
 SET_UP = Actor.from_task("tests.set_up")
 PEOPLE = {

@@ -4,7 +4,6 @@ from governance.models import AccessLog
 
 SIGNED_IN = "sign_in.succeeded"
 SIGN_IN_FAILED = "sign_in.failed"
-TOKEN_REFUSED = "token.refused"  # noqa: S105 - a name, not a secret
 FORBIDDEN = "request.forbidden"
 LOG_READ = "log.read"
 

@@ -161,6 +161,8 @@ def _check(user: User) -> None:
     problems: dict[str, object] = {}
     for name, limit in (("username", 150), ("person", 100)):
         problems[name] = names.problem_with(getattr(user, name), limit=limit)
+    if user.username in {".", ".."}:
+        problems["username"] = "means another place in an address"
     for name in ("first_name", "last_name"):
         problems[name] = names.problem_with(getattr(user, name), limit=150, blank=True)
     try:

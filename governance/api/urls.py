@@ -1,0 +1,19 @@
+"""Paths of ``governance`` below ``/api/v1/``."""
+
+from django.urls import path
+
+from governance.api import views
+
+urlpatterns = [
+    path("me", views.Me.as_view()),
+    path("environments", views.Environments.as_view()),
+    path("environments/<slug:slug>", views.EnvironmentView.as_view()),
+    path("people", views.People.as_view()),
+    path("people/<str:username>", views.Person.as_view()),
+    path("people/<str:username>/roles", views.Roles.as_view()),
+    path("roles/<uuid:binding_id>", views.RoleView.as_view()),
+    path("tokens", views.Tokens.as_view()),
+    path("tokens/<uuid:token_id>", views.Token.as_view()),
+    path("audit/entries", views.Entries.as_view()),
+    path("audit/entries/<int:seq>", views.EntryView.as_view()),
+]
