@@ -78,5 +78,5 @@ def read_admission(output: str) -> Admission:
     try:
         found = json.loads(output.strip().splitlines()[-1])
         return Admission(found.pop("key"), {str(k): str(v) for k, v in found.items()})
-    except (IndexError, KeyError, ValueError, AttributeError):
+    except (IndexError, KeyError, ValueError, AttributeError, TypeError):
         raise EmbeddedError("embedded_fleet printed no tokens.") from None

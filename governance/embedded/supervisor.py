@@ -22,6 +22,7 @@ from typing import TextIO
 from governance.embedded import fleet, programs, provide, servers
 from governance.embedded.crew import Crew
 from governance.embedded.errors import EmbeddedError
+from governance.embedded.errors import describe as describe_os
 from governance.embedded.fleet import Admission, Agent
 from governance.embedded.home import Home, write_private
 from governance.embedded.programs import Site
@@ -61,13 +62,13 @@ class Plan:
 class Supervisor:
     """Runs a ``Plan``: ``run()`` in this thread, or ``start()`` and ``stop()`` beside it."""
 
-    def __init__(self, plan: Plan, *, out: TextIO = sys.stdout) -> None:
+    def __init__(self, plan: Plan, *, out: TextIO | None = None) -> None:
         self.home = Home.of(plan.environ)
-        self.failure: SystemExit | None = None
+        self.failure: BaseException | None = None
         self._plan = plan
         self._agents = plan.agents()
         names = [OWN, "migrate", "web", "worker", *(agent.name for agent in self._agents)]
-        self._stream = Stream(out, names)
+        self._stream = Stream(out or sys.stdout, names)
         self._stops = 0
         self._ready = threading.Event()
         self._thread: threading.Thread | None = None
@@ -116,13 +117,16 @@ class Supervisor:
         Raises:
             EmbeddedError: it could not come up, or already runs.
         """
-        with self._alone(), self._signals():
-            provide.provide_missing(self._environ, thread_stays=True)
-            crew = Crew(self.home, self._stream)
-            try:
-                self._bring_up(crew)
-            finally:
-                self._take_down(crew)
+        try:
+            with self._alone(), self._signals():
+                provide.provide_missing(self._environ, thread_stays=True)
+                crew = Crew(self.home, self._stream)
+                try:
+                    self._bring_up(crew)
+                finally:
+                    self._take_down(crew)
+        except OSError as error:
+            raise EmbeddedError(describe_os(error)) from error
 
     def _bring_up(self, crew: Crew) -> None:
         port = programs.web_port(self.home, wanted=self._plan.port)
@@ -242,3 +246,6 @@ class Supervisor:
             self.run()
         except SystemExit as failure:
             self.failure = failure
+        except BaseException as failure:
+            self.failure = failure
+            raise

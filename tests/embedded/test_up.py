@@ -1,0 +1,200 @@
+"""``lockgate up`` brings the whole system up, keeps it up, and leaves nothing behind."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.request import ProxyHandler, build_opener
+
+import pytest
+
+from governance.embedded import EmbeddedError
+from governance.embedded.supervisor import Plan, Supervisor
+from tests.embedded.holding import ROOT, children_of, clean_environ, gone
+
+AGENTS = ["eu-1", "eu-2", "eu-dark", "qa-1", "qa-dark"]
+COMMAND = "import typer; from governance.embedded.commands import up; typer.run(up)"
+
+
+class Up:
+    """One ``lockgate up``, its stream kept in a file."""
+
+    def __init__(self, home: Path, *options: str) -> None:
+        self.home = home
+        self.ready_file = home.parent / "ready.json"
+        self.ready_file.unlink(missing_ok=True)
+        self.stream = home.parent / "stream.log"
+        with self.stream.open("wb") as stream:
+            self.process = subprocess.Popen(
+                [
+                    sys.executable,
+                    "-c",
+                    COMMAND,
+                    "--once-ready-file",
+                    str(self.ready_file),
+                    *options,
+                ],
+                env=clean_environ(home, PYTHONWARNINGS="ignore"),
+                stdout=stream,
+                stderr=subprocess.STDOUT,
+                cwd=ROOT,
+            )
+
+    def said(self) -> str:
+        return self.stream.read_text()
+
+    def wait(self, done: Callable[[], bool], seconds: float = 60) -> None:
+        until = time.monotonic() + seconds
+        while not done():
+            assert self.process.poll() is None, self.said()
+            assert time.monotonic() < until, self.said()
+            time.sleep(0.05)
+
+    def ready(self) -> dict[str, Any]:
+        self.wait(self.ready_file.exists)
+        return self.standing()
+
+    def standing(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((self.home / "run" / "up.json").read_text())
+        return found
+
+    def stop(self, number: signal.Signals) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(60)
+
+
+@pytest.fixture
+def bring_up() -> Iterator[Callable[..., Up]]:
+    started: list[Up] = []
+
+    def start(home: Path, *options: str) -> Up:
+        started.append(Up(home, *options))
+        return started[-1]
+
+    yield start
+    for each in started:
+        if each.process.poll() is None:
+            each.stop(signal.SIGTERM)
+
+
+def answer(address: str) -> int:
+    with build_opener(ProxyHandler({})).open(address, timeout=5) as found:
+        return int(found.status)
+
+
+def test_the_whole_system_comes_up_stays_up_and_goes(
+    used: Path, bring_up: Callable[..., Up]
+) -> None:
+    first = bring_up(used)
+
+    # It comes up, and says where.
+    standing = first.ready()
+    assert json.loads(first.ready_file.read_text())["ready"] is True
+    assert standing["pid"] == first.process.pid
+    assert sorted(standing["agents"]) == AGENTS
+    assert sorted(standing["programs"]) == ["web", "worker"]
+    assert answer(f"{standing['url']}/health/ready") == 200
+    for agent in standing["agents"].values():
+        assert answer(f"{agent['inference_url']}/v2/health/live") == 200
+    assert f"lockgate | ready: {standing['url']}" in first.said()
+    assert re.search(r"^\d\d:\d\d:\d\d eu-dark  \| ", first.said(), re.MULTILINE)
+
+    # Only one of it, per home.
+    second = subprocess.run(
+        [sys.executable, "-c", COMMAND],
+        env=clean_environ(used),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    where = f"(process {first.process.pid}, {standing['url']})"
+    assert second.returncode == 1
+    assert second.stderr == f"Lockgate: already up for {used} {where}.\n"
+
+    # No agent knows what is the control plane's alone.
+    environ = Path(f"/proc/{standing['agents']['eu-1']['pid']}/environ").read_text()
+    assert "DATABASE_URL" not in environ
+    assert json.loads((used / "run" / "broker.json").read_text())["url"] not in environ
+
+    # What dies comes back: an agent, and a server.
+    os.kill(standing["agents"]["eu-2"]["pid"], signal.SIGKILL)
+    broker = json.loads((used / "run" / "broker.json").read_text())
+    os.kill(broker["pid"], signal.SIGKILL)
+    first.wait(lambda: first.standing()["agents"]["eu-2"]["starts"] == 2)
+    first.wait(lambda: first.standing()["ready"])
+    first.wait(
+        lambda: json.loads((used / "run" / "broker.json").read_text())["pid"] != broker["pid"]
+    )
+    assert "eu-2     | was ended by SIGKILL; starts again in 1 s" in first.said()
+    assert "broker   | is gone; starts again" in first.said()
+    assert json.loads((used / "run" / "broker.json").read_text())["url"] == broker["url"]
+
+    # A Ctrl-C stops it in order, and nothing is left.
+    everybody = children_of(first.process.pid)
+    assert len(everybody) > 10
+    assert first.stop(signal.SIGINT) == 0
+    assert gone(list(everybody), 2) == []
+    assert first.said().rstrip().endswith("| stopped")
+    assert "killed" not in first.said()
+    assert not (used / "run" / "up.json").exists()
+
+    # Agents that have enrolled need no control plane to start; a kill leaves nothing either.
+    third = bring_up(used, "--only", "worker,eu-1")
+    again = third.ready()
+    assert list(again["agents"]) == ["eu-1"]
+    assert again["url"] == standing["url"]
+    everybody = children_of(third.process.pid)
+    third.process.kill()
+    third.process.wait()
+    assert gone(list(everybody), 12) == []
+
+
+def test_a_port_that_was_asked_for_and_is_taken_is_said(
+    used: Path, bring_up: Callable[..., Up]
+) -> None:
+
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+
+        up = bring_up(used, "--only", "web", "--port", str(port))
+
+        assert up.process.wait(30) == 1
+        assert f"Lockgate: port {port} is taken" in up.said()
+        assert "Traceback" not in up.said()
+
+
+def test_it_can_be_run_beside_other_code(used: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    supervisor = Supervisor(Plan(clean_environ(used, PYTHONWARNINGS="ignore"), only=("worker",)))
+
+    supervisor.start()
+    try:
+        found = supervisor.wait_ready(60)
+        pid = found.programs["worker"].pid or 0
+        assert found.ready
+    finally:
+        supervisor.stop()
+
+    assert gone([pid], 0) == []
+    assert "| stopped" in capsys.readouterr().out
+    with pytest.raises(EmbeddedError, match="nothing runs"):
+        supervisor.standing()
+
+
+def test_what_keeps_it_from_coming_up_is_told_to_who_waits(place: Path) -> None:
+    (place / "file").write_text("not a folder")
+    supervisor = Supervisor(Plan(clean_environ(place / "file"), only=("worker",)))
+
+    supervisor.start()
+
+    with pytest.raises(EmbeddedError, match="File exists"):
+        supervisor.wait_ready(30)
+    supervisor.stop()
