@@ -10,8 +10,9 @@ from django.utils import timezone
 
 from governance.errors import NotFound
 from promotion.comparison import Difference, compare
-from promotion.models import Agent, Approval, DarkTally, Request, Rollout, RolloutStep
+from promotion.models import Agent, Approval, DarkTally, Deployment, Request, Rollout, RolloutStep
 from promotion.selectors import observed, timeline
+from promotion.selectors.model_page import may_return
 from promotion.selectors.tallies import Tally, tallies_of
 from promotion.selectors.timeline import Event
 from registry.models import ModelVersion
@@ -110,6 +111,31 @@ class PromotionPage:
     progress: Progress
     events: list[Event]
     sentence: str
+    may_roll_back: bool
+    """There is a former champion here that a rollback may bring back."""
+
+    @property
+    def title(self) -> str:
+        """The answer this page gives."""
+        row, place = self.request, self.request.environment.slug
+        what = f"{row.model.name} {self.version.number}"
+        lead = {
+            Request.Kind.DEPLOY_DARK: f"{what} \N{RIGHTWARDS ARROW} dark in {place}",
+            Request.Kind.RETIRE: f"{what} \N{RIGHTWARDS ARROW} retired in {place}",
+            Request.Kind.ROLLBACK: f"{what} \N{RIGHTWARDS ARROW} back in {place}",
+        }.get(row.kind, f"{what} \N{RIGHTWARDS ARROW} {place}")
+        instead = f", replaces {self.replaces.number}" if self.replaces else ""
+        return f"{lead}{instead}: {self.standing}"
+
+    @property
+    def standing(self) -> str:
+        """Where the request stands, in words."""
+        if self.request.state == Request.State.OPEN:
+            missing = self.approvals_missing
+            return f"waits for {missing} approval{'' if missing == 1 else 's'}"
+        if self.request.state == Request.State.EXECUTING and self.progress.rollout:
+            return f"under way, step {self.progress.rollout.step}"
+        return str(self.request.state)
 
     @property
     def approvals_given(self) -> int:
@@ -146,6 +172,12 @@ def promotion_page(pk: UUID) -> PromotionPage:
         progress=progress(request),
         events=timeline.of_request(request.pk),
         sentence=signed_sentence(request),
+        may_roll_back=any(
+            may_return(row)
+            for row in Deployment.objects.filter(
+                model=request.model_id, environment=request.environment_id
+            )
+        ),
     )
 
 
@@ -225,7 +257,7 @@ def _tally(request: Request) -> Tally | None:
         )
     )
     same = [one for one in found if one.row.champion_id == request.replaces_id]
-    return (same or found or [None])[0]
+    return next(iter(same or found), None)
 
 
 def progress(request: Request) -> Progress:

@@ -61,6 +61,8 @@ WORDS: Mapping[str, tuple[str, str]] = {
 }
 SPOKEN = ("reason", "comment")
 """Parts of a payload that people wrote: shown as they are."""
+NOTED = ("detail", "why")
+"""Parts of a payload in which the system says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,7 @@ class Event:
     environment: str
     request: UUID | None
     said: str
+    note: str
     facts: Mapping[str, object]
     erased: bool
     hash: str
@@ -114,7 +117,6 @@ def in_words(entries: Iterable[Entry]) -> list[Event]:
 def _event(entry: Entry) -> Event:
     words, shape = WORDS.get(entry.action, (entry.action, "done"))
     body = _body(entry)
-    said = next((str(body[key]) for key in SPOKEN if body.get(key)), "")
     return Event(
         seq=entry.seq,
         at=entry.at,
@@ -128,11 +130,16 @@ def _event(entry: Entry) -> Event:
         version=entry.model_version,
         environment=entry.environment or "",
         request=entry.request,
-        said=said,
+        said=_first(body, SPOKEN),
+        note=_first(body, NOTED),
         facts={key: value for key, value in body.items() if key != "actor"},
         erased=not body,
         hash=entry.hash,
     )
+
+
+def _first(body: Mapping[str, object], keys: Iterable[str]) -> str:
+    return next((str(body[key]) for key in keys if body.get(key)), "")
 
 
 def _body(entry: Entry) -> Mapping[str, object]:

@@ -1,0 +1,132 @@
+"""What every page shares: signed in, allowed, framed, and its errors in plain words."""
+
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import Concatenate, ParamSpec, cast
+
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.cache import never_cache
+
+from governance import access
+from governance.access import Permission
+from governance.actors import Actor
+from governance.errors import (
+    Conflict,
+    Forbidden,
+    GovernanceError,
+    Invalid,
+    NotFound,
+    Refused,
+    Stale,
+    TooLarge,
+    Unauthenticated,
+    Unavailable,
+)
+from governance.models import Environment, User
+from promotion.selectors import abnormal, promotions
+from promotion.templatetags.lockgate import fingerprint
+
+P = ParamSpec("P")
+View = Callable[Concatenate[HttpRequest, P], HttpResponse]
+
+STATUS: Mapping[type[GovernanceError], int] = {
+    NotFound: 404,
+    Conflict: 409,
+    Stale: 412,
+    Invalid: 422,
+    TooLarge: 413,
+    Unauthenticated: 401,
+    Forbidden: 403,
+    Refused: 403,
+    Unavailable: 503,
+}
+NO_CONTENT = 204
+
+
+def page(view: View[P]) -> View[P]:
+    """Guard a page: sign in first, hold a role anywhere, and get refusals in plain words."""
+
+    @never_cache
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        if not request.user.is_authenticated:
+            return _to_sign_in(request)
+        try:
+            access.require(actor_of(request), Permission.VIEW)
+            return view(request, *args, **kwargs)
+        except GovernanceError as error:
+            return problem(request, error)
+
+    return guarded
+
+
+def user_of(request: HttpRequest) -> User:
+    """The signed-in account."""
+    return cast("User", request.user)
+
+
+def actor_of(request: HttpRequest) -> Actor:
+    """The signed-in account, as whoever does something."""
+    return Actor.from_user(user_of(request))
+
+
+def visible(request: HttpRequest) -> list[Environment]:
+    """The environments this person may see."""
+    return list(access.environments(actor_of(request)))
+
+
+def framed(
+    request: HttpRequest,
+    template: str,
+    context: Mapping[str, object],
+    *,
+    status: int = 200,
+    environments: list[Environment] | None = None,
+) -> HttpResponse:
+    """Render a whole page inside the frame: navigation, what is abnormal, what waits for me."""
+    actor = actor_of(request)
+    places = visible(request) if environments is None else environments
+    frame = {
+        "alarms": abnormal.alarms(places),
+        "waiting_count": promotions.waiting_for(actor).count(),
+        "may_audit": access.allowed(actor, Permission.AUDIT),
+    }
+    return render(request, template, {**frame, **context}, status=status)
+
+
+def live(request: HttpRequest, template: str, context: Mapping[str, object]) -> HttpResponse:
+    """Render a live part, or answer 204 when nothing but the time has changed.
+
+    The page sends along the hash of what it shows, so that what has not changed is
+    never swapped: focus, selection and scrolling stay.
+    """
+    response = render(request, template, context)
+    seen = fingerprint(response.content.decode())
+    if request.GET.get("seen") == seen:
+        return HttpResponse(status=NO_CONTENT)
+    response["X-Seen"] = seen
+    return response
+
+
+def problem(request: HttpRequest, error: GovernanceError) -> HttpResponse:
+    """Say what happened, why, and what to do."""
+    context = {"error": error, "status": STATUS.get(type(error), 400)}
+    return render(request, "problem.html", context, status=STATUS.get(type(error), 400))
+
+
+def problems_of(error: GovernanceError) -> dict[str, str]:
+    """The fields an error names, and what is wrong with each."""
+    if not isinstance(error, Invalid):
+        return {}
+    return {name: str(text) for name, text in error.context.items()}
+
+
+def _to_sign_in(request: HttpRequest) -> HttpResponse:
+    """Go to the sign-in page, and afterwards back here; a live part reloads its whole page."""
+    response = redirect_to_login(request.get_full_path())
+    if request.headers.get("HX-Request"):
+        response = HttpResponse(status=401)
+        response["HX-Refresh"] = "true"
+    return response

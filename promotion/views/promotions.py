@@ -1,0 +1,185 @@
+"""Requests: the list, one request, and signing it."""
+
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.contrib import messages
+from django.urls import reverse
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from governance import access
+from governance.access import Permission
+from governance.errors import GovernanceError, Invalid
+from promotion.models import Approval, Request
+from promotion.selectors import promotion_page
+from promotion.selectors.promotions import promotions_page
+from promotion.services import requests
+from promotion.views.frame import (
+    STATUS,
+    actor_of,
+    framed,
+    live,
+    page,
+    problems_of,
+    user_of,
+    visible,
+)
+
+MEANINGS = {
+    Approval.Meaning.REVIEW: "I reviewed it",
+    Approval.Meaning.APPROVAL: "I approve it",
+    Approval.Meaning.RESPONSIBILITY: "I take responsibility for it",
+}
+
+
+@require_GET
+@page
+def promotions(request: HttpRequest) -> HttpResponse:
+    """What waits for me, what is under way, and what was."""
+    places = visible(request)
+    context = {"page": promotions_page(actor_of(request), places), "nav": "promotions"}
+    if request.headers.get("HX-Request"):
+        return live(request, "parts/promotions.html", context)
+    return framed(request, "promotions.html", context, environments=places)
+
+
+@require_GET
+@page
+def promotion(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """One request, with everything an approver needs."""
+    return shown(request, pk)
+
+
+@require_GET
+@page
+def progress(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """The live part of one request. When the request has moved on, the whole page reloads."""
+    found = promotion_page.find(pk)
+    _require_view(request, found)
+    context = {"progress": promotion_page.progress(found)}
+    response = live(request, "parts/progress.html", context)
+    if request.GET.get("state") not in {None, found.state}:
+        response["HX-Refresh"] = "true"
+        response.status_code = 200
+    return response
+
+
+@sensitive_post_parameters("password")
+@require_POST
+@page
+def sign(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Approve or reject, for exactly what the page showed."""
+    found = promotion_page.find(pk)
+    _require_view(request, found)
+    form = request.POST
+    try:
+        decision = _decision(form.get("decision", ""))
+        decide = requests.approve if decision == Approval.Decision.APPROVE else requests.reject
+        decide(
+            request_id=pk,
+            user=user_of(request),
+            password=form.get("password", ""),
+            meaning=_meaning(form.get("meaning", "")),
+            comment=form.get("comment", "").replace("\r\n", "\n"),
+            content_hash=form.get("content_hash", ""),
+            actor=actor_of(request),
+        )
+    except GovernanceError as error:
+        return shown(request, pk, error=error)
+    verb = "approved" if decision == Approval.Decision.APPROVE else "rejected"
+    messages.success(request, f"You {verb} it. Your signature is in the timeline.")
+    return HttpResponseRedirect(reverse("promotion", args=[pk]))
+
+
+@require_http_methods(["GET", "POST"])
+@page
+def withdraw(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Take a request back: first the consequence in words, then the button."""
+    found = promotion_page.find(pk)
+    _require_view(request, found)
+    error: GovernanceError | None = None
+    if request.method == "POST":
+        try:
+            requests.withdraw(
+                request_id=pk, reason=request.POST.get("reason", ""), actor=actor_of(request)
+            )
+        except GovernanceError as refusal:
+            error = refusal
+        else:
+            messages.success(request, "You withdrew it. Nothing was changed anywhere.")
+            return HttpResponseRedirect(reverse("promotion", args=[pk]))
+    version = found.deployment.version
+    context = {
+        "nav": "promotions",
+        "title": f"Withdraw {found.model.name} version {version.number}"
+        f" for {found.environment.slug}?",
+        "consequence": "Nobody can approve it any more, and nothing runs differently."
+        " The same can be asked for again.",
+        "button": "Withdraw the request",
+        "back": reverse("promotion", args=[pk]),
+        "reason": request.POST.get("reason", ""),
+        "error": error,
+        "problems": problems_of(error) if error else {},
+    }
+    status = STATUS.get(type(error), 400) if error else 200
+    return framed(request, "confirm.html", context, status=status)
+
+
+def shown(request: HttpRequest, pk: UUID, *, error: GovernanceError | None = None) -> HttpResponse:
+    """The page of one request, with what went wrong when a form of it was sent."""
+    found = promotion_page.promotion_page(pk)
+    _require_view(request, found.request)
+    actor, row = actor_of(request), found.request
+    place = {"environment": row.environment, "group": row.model.group}
+    context = {
+        "page": found,
+        "progress": found.progress,
+        "nav": "promotions",
+        "meanings": MEANINGS.items(),
+        "may_sign": _may_sign(request, found),
+        "may_operate": access.allowed(actor, Permission.OPERATE, **place),
+        "is_requester": (row.requester_kind, row.requester_id) == (actor.kind, actor.id),
+        "form": request.POST,
+        "error": error,
+        "problems": problems_of(error) if error else {},
+    }
+    status = STATUS.get(type(error), 400) if error else 200
+    return framed(request, "promotion.html", context, status=status)
+
+
+def _may_sign(request: HttpRequest, found: promotion_page.PromotionPage) -> str:
+    """Say why this person cannot sign, or ``""``. The service decides again, under lock."""
+    actor, row = actor_of(request), found.request
+    if row.state != Request.State.OPEN:
+        return f"It is {row.state} and waits for no signature."
+    allowed = access.allowed(
+        actor, Permission.APPROVE, environment=row.environment, group=row.model.group
+    )
+    if not allowed:
+        return f"To sign it you need the role approver or risk in {row.environment.slug}."
+    if actor.person in row.persons:
+        return "Who asked for this or made it cannot approve it. It waits for somebody else."
+    if any(one.person == actor.person for one in found.approvals):
+        return "You have signed it. It waits for somebody else."
+    return ""
+
+
+def _require_view(request: HttpRequest, row: Request) -> None:
+    access.require(
+        actor_of(request), Permission.VIEW, environment=row.environment, group=row.model.group
+    )
+
+
+def _decision(text: str) -> str:
+    if text in Approval.Decision.values:
+        return text
+    message = "Choose whether you approve or reject it."
+    raise Invalid(message, decision="is neither approve nor reject")
+
+
+def _meaning(text: str) -> str:
+    if text in Approval.Meaning.values:
+        return text
+    message = "Say what your signature means."
+    raise Invalid(message, meaning="Choose one.")

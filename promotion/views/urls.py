@@ -1,0 +1,32 @@
+"""Every page's path. All but signing in and out are guarded by ``frame.page``."""
+
+from django.conf import settings
+from django.urls import path
+
+from promotion.views import audit, door, environments, fleet, models, promotions, rollback
+from promotion.views.styleguide import styleguide
+
+urlpatterns = [
+    path("", environments.environments, name="environments"),
+    path("abnormal/", environments.abnormal, name="abnormal"),
+    path("sign-in/", door.sign_in, name="sign_in"),
+    path("sign-out/", door.sign_out, name="sign_out"),
+    path("models/", models.models, name="models"),
+    path("models/<slug:name>/", models.model, name="model"),
+    path("models/<slug:name>/versions/<int:number>/", models.version, name="version"),
+    path("promotions/", promotions.promotions, name="promotions"),
+    path("promotions/<uuid:pk>/", promotions.promotion, name="promotion"),
+    path("promotions/<uuid:pk>/progress/", promotions.progress, name="progress"),
+    path("promotions/<uuid:pk>/sign/", promotions.sign, name="sign"),
+    path("promotions/<uuid:pk>/withdraw/", promotions.withdraw, name="withdraw"),
+    path(
+        "environments/<slug:environment>/models/<slug:name>/roll-back/",
+        rollback.roll_back,
+        name="roll_back",
+    ),
+    path("audit/", audit.audit, name="audit"),
+    path("fleet/", fleet.fleet, name="fleet"),
+    path("fleet/<uuid:pk>/cordon/", fleet.cordon, name="cordon"),
+]
+if settings.DEBUG:
+    urlpatterns.append(path("styleguide/", styleguide, name="styleguide"))
