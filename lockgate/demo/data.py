@@ -68,5 +68,7 @@ def split(clients: Clients) -> Parts:
     order = np.random.default_rng(SEED).permutation(len(clients))
     known = len(clients) - HELD_OUT
     return Parts(
-        clients.take(order[:FIRST]), clients.take(order[:known]), clients.take(order[known:])
+        clients.take(order[:FIRST]),
+        clients.take(order[:known]),
+        clients.take(order[known:]),
     )
