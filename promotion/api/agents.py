@@ -9,6 +9,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from pydantic import BaseModel, ValidationError
 from rest_framework import status
+from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.parsers import BaseParser
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request as HttpRequest
@@ -38,6 +39,15 @@ class RawParser(BaseParser):
 
     def parse(self, stream: IO[bytes], *_: object, **__: object) -> Any:
         return stream
+
+
+class AnyAccept(DefaultContentNegotiation):
+    """Answers in the one form there is, whatever the caller says it accepts."""
+
+    def select_renderer(
+        self, request: HttpRequest, renderers: Any, format_suffix: str | None = None
+    ) -> Any:
+        return renderers[0], renderers[0].media_type
 
 
 class EnrolView(APIView):
@@ -73,6 +83,8 @@ class EnrolView(APIView):
 
 class DesiredStateView(APIView):
     """What an agent should serve."""
+
+    content_negotiation_class = AnyAccept
 
     @extend_schema(
         operation_id="show_desired_state",

@@ -187,6 +187,8 @@ def test_an_agent_gets_the_exact_signed_bytes_once(world, agent_api):
     first = client.get("/api/v1/agents/self/desired-state")
     tag = first["ETag"]
     again = client.get("/api/v1/agents/self/desired-state", HTTP_IF_NONE_MATCH=tag)
+    odd = client.get("/api/v1/agents/self/desired-state", HTTP_ACCEPT="application/vnd.dsse+json")
+    assert odd.content == first.content
 
     assert tag == f'"{hashlib.sha256(first.content).hexdigest()}"'
     assert (again.status_code, again.content) == (304, b"")
