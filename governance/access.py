@@ -116,6 +116,18 @@ def environments(actor: Actor, permission: Permission = Permission.VIEW) -> Quer
     return Environment.objects.filter(pk__in=live.values("environment"))
 
 
+def groups(actor: Actor, permission: Permission = Permission.VIEW) -> frozenset[str] | None:
+    """Return the groups of models this actor has the permission for, anywhere; None for all.
+
+    One query. A model of no group is only seen by those who see all of them.
+    """
+    if actor.kind == "task":
+        return None
+    held = _live(actor).filter(role__in=ROLES[permission]).values_list("group", flat=True)
+    found = frozenset(held)
+    return None if "" in found else found
+
+
 def _bindings(
     actor: Actor, *, environment: Environment | None, group: str | None, anywhere: bool
 ) -> QuerySet[RoleBinding]:
