@@ -7,11 +7,12 @@ waiting -------> running ------> waiting (1, 2, 4 ... 30 s; 1 s again after a go
 """
 
 import os
+import re
 import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
@@ -40,6 +41,11 @@ class Program:
     """What answers 200 there once it takes work; without it, running is enough."""
     once: bool = False
     """It runs to its end, and what it prints is kept instead of shown: it may hold secrets."""
+    hush: re.Pattern[str] | None = None
+    """Lines that only its raw log gets: they come every few seconds and say nothing new."""
+
+    def shows(self, line: str) -> bool:
+        return bool(line.strip()) and not (self.hush and self.hush.search(line))
 
 
 class State(StrEnum):
@@ -120,8 +126,7 @@ class Child:
                 self._close_output()
                 return
             self._journal.write(content)
-            for line in self._lines.feed(content):
-                self._stream.say(self.program.name, line)
+            self._show(self._lines.feed(content))
 
     def reap(self) -> int | None:
         """Notice its end: give the number it ran under, or None while it lives."""
@@ -188,9 +193,13 @@ class Child:
         self.state, self._start_at = State.WAITING, time.monotonic() + wait
         self._stream.say(self.program.name, f"{reason}; starts again in {wait:g} s")
 
+    def _show(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            if self.program.shows(line):
+                self._stream.say(self.program.name, line)
+
     def _close_output(self) -> None:
-        for line in self._lines.end():
-            self._stream.say(self.program.name, line)
+        self._show(self._lines.end())
         if self._pipe:
             with suppress(OSError):
                 self._pipe.close()

@@ -1,5 +1,6 @@
 """What ``lockgate up`` runs: the web process, the worker with beat, and the agents."""
 
+import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,6 +13,9 @@ from governance.embedded.home import Home
 
 USUAL_PORT = 8000
 THREADS = 16
+SWEEPS = re.compile(r"Sending due task |Task [\w.]*sweep\w*\[")
+AS_ROOT = {"PYTHONWARNINGS": "ignore:You're running the worker with superuser privileges"}
+"""In a container for development everybody is root; the warning is ten lines long."""
 SECRETS = (
     "DATABASE_URL",
     "DATABASE_OWNER_URL",
@@ -63,6 +67,7 @@ def web(site: Site) -> Program:
     command += ["--bind", f"{ports.LOOPBACK}:{site.port}", "--no-control-socket"]
     command += ["--graceful-timeout", "5", "--timeout", "60", "--log-level", "warning"]
     health = f"{site.url}/health/ready"
+    site.home.folder("static")  # Whitenoise warns about one that is not there.
     return Program("web", command, site.server_environ, 8, site.url, health)
 
 
@@ -71,7 +76,7 @@ def worker(site: Site) -> Program:
     command = [sys.executable, "-m", "celery", "-q", "-A", "governance", "worker", "-B"]
     command += ["-s", str(site.home.run / "beat-schedule"), "-P", "threads", "--concurrency", "2"]
     command += ["-l", "info", "--without-gossip", "--without-mingle"]
-    return Program("worker", command, site.server_environ, 10)
+    return Program("worker", command, lambda: site.server_environ() | AS_ROOT, hush=SWEEPS)
 
 
 def manage(name: str, site: Site, *arguments: str) -> Program:

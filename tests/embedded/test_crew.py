@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -110,6 +111,16 @@ def test_a_child_keeps_its_raw_log(crew: Crew, tmp_path: Path) -> None:
     turn_until(crew, lambda: child.ready and log.read_bytes() == b"to be kept\n")
 
 
+def test_some_lines_are_for_the_log_alone(crew: Crew, out: io.StringIO, tmp_path: Path) -> None:
+    script = "print('sweep 1\\n\\nnews'); import time; time.sleep(60)"
+    crew.add(replace(program("eu-1", script), hush=re.compile("sweep")))
+
+    turn_until(crew, lambda: "news" in out.getvalue())
+
+    assert [line.partition("| ")[2] for line in out.getvalue().splitlines()] == ["news"]
+    assert (tmp_path / "logs" / "eu-1.log").read_text() == "sweep 1\n\nnews\n"
+
+
 def test_what_runs_once_shows_its_errors_and_keeps_what_it_prints(
     crew: Crew, out: io.StringIO
 ) -> None:
@@ -168,6 +179,7 @@ def test_the_children_of_a_child_that_dies_go_with_it(crew: Crew, out: io.String
 def test_a_kill_of_the_supervisor_leaves_nobody(tmp_path: Path) -> None:
     script = f"""
 import io, os, sys
+from dataclasses import replace
 from pathlib import Path
 from governance.embedded import crew, home, stream
 from governance.embedded.child import Program
