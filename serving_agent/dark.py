@@ -47,7 +47,7 @@ LONGEST_HOLD: Final = 15.0
 NO_STREAM_SECONDS: Final = 60.0
 """Without a stream by then, no copy of the last process will come again: send what it scored."""
 
-_WAIT: Final = 0.5
+_WAIT: Final = 0.25
 
 
 class Subscribe(Protocol):
@@ -107,6 +107,7 @@ class DarkLoop:
         self._broker = {"poison": 0, "trimmed": 0, "claimed": 0}
         self._breaker = Breaker()
         self._stop = threading.Event()
+        self._nudge = threading.Event()
         self._thread = threading.Thread(target=self._run, name="dark", daemon=True)
 
     def start(self) -> None:
@@ -121,6 +122,7 @@ class DarkLoop:
     def configure(self, mirror: MirrorSettings | None) -> None:
         """Follow the stream that the desired document names, from the next round on."""
         self._wanted = mirror.stream if mirror and self._settings.mirror_url else None
+        self._nudge.set()
 
     def counters(self) -> dict[str, int]:
         """Count copies (``received``, ``duplicates``, ``unscored``) and rows (the others)."""
@@ -137,6 +139,7 @@ class DarkLoop:
         """Finish the round, write what is scored, then send what time allows."""
         deadline = time.monotonic() + timeout
         self._stop.set()
+        self._nudge.set()
         if self._thread.ident is not None:
             self._thread.join(timeout * 0.7)
         self._uploader.close(timeout=max(0.0, deadline - time.monotonic()))
@@ -165,7 +168,8 @@ class DarkLoop:
         if self._subscription is None:
             if time.monotonic() - self._began > NO_STREAM_SECONDS:
                 self._release(self._leftover)
-            self._stop.wait(_WAIT)
+            self._nudge.wait(_WAIT)
+            self._nudge.clear()
             return
         batch = self._subscription.receive(most=READ_AT_ONCE, wait=self._patience())
         if batch.deliveries:

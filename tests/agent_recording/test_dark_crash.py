@@ -39,6 +39,7 @@ class Site:
             ],
             cwd=REPOSITORY,
             env={"PYTHONPATH": str(REPOSITORY)},
+            stdout=subprocess.PIPE,
         )
         self._started.append(process)
         return process
@@ -46,7 +47,7 @@ class Site:
     def close(self) -> None:
         for process in self._started:
             process.kill()
-            process.wait()
+            process.communicate()
 
     def die_at(self, moment: str) -> None:
         assert self.run(moment).wait(30) == -signal.SIGKILL
@@ -55,7 +56,9 @@ class Site:
         """Run until nothing is pending, then stop in good order."""
         process = self.run()
         try:
-            eventually(self._drained, seconds=30)
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"started\n"
+            eventually(lambda: self._drained() and not self._left(), seconds=30)
         finally:
             process.terminate()
             assert process.wait(30) == 0
@@ -69,9 +72,12 @@ class Site:
 
     def pairs(self) -> Counter[tuple[str, str]]:
         """Count the rows of each pair at the control plane; nothing may be left on the host."""
-        assert list((self.home / "spool" / "dark").glob("*.parquet*")) == []
+        assert not self._left()
         files = self.uploads.glob("dark-*")
         return Counter((r["transaction_id"], r["digest"]) for r in rows_of(*files))
+
+    def _left(self) -> list[Path]:
+        return list((self.home / "spool" / "dark").glob("*.parquet*"))
 
     def _drained(self) -> bool:
         groups = self.broker.client.xinfo_groups(STREAM)
