@@ -30,6 +30,7 @@ from serving_agent.ports import (
     Tensor,
 )
 from serving_agent.prediction_log import DarkRow
+from serving_agent.seldom import Seldom
 from serving_agent.spool import Spool
 from serving_agent.uploader import Uploader
 
@@ -106,6 +107,7 @@ class DarkLoop:
         )
         self._broker = {"poison": 0, "trimmed": 0, "claimed": 0}
         self._breaker = Breaker()
+        self._worth_a_line = Seldom()
         self._stop = threading.Event()
         self._nudge = threading.Event()
         self._thread = threading.Thread(target=self._run, name="dark", daemon=True)
@@ -234,7 +236,8 @@ class DarkLoop:
         except ScoringFailed as exc:
             error = str(exc) or "no score"
         except Exception as exc:
-            logger.exception("scoring with %s failed", version.digest)
+            if self._worth_a_line.due(version.digest):
+                logger.exception("scoring with %s failed", version.digest)
             error = f"{type(exc).__name__}: {exc}"
         latency_ms = (time.perf_counter() - began) * 1000.0
         if score is not None and not math.isfinite(score):

@@ -5,6 +5,7 @@ import threading
 from typing import Final
 
 from serving_agent.prediction_log import DecisionRow
+from serving_agent.seldom import Seldom
 from serving_agent.spool import Spool
 
 logger = logging.getLogger(__name__)
@@ -34,6 +35,7 @@ class DecisionLog:
         self._rows: list[DecisionRow] = []
         self._writing: list[DecisionRow] = []
         self._dropped = 0
+        self._worth_a_line = Seldom()
         self._enough = threading.Event()
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="decision-log", daemon=True)
@@ -96,7 +98,8 @@ class DecisionLog:
             try:
                 self._spool.write(self._writing)
             except Exception:
-                logger.exception("%d decision rows are not on disk yet", len(self._writing))
+                if self._worth_a_line.due():
+                    logger.exception("%d decision rows are not on disk", len(self._writing))
                 return False
             with self._lock:
                 due -= len(self._writing)

@@ -21,6 +21,7 @@ from typing import Final
 
 from serving_agent import prediction_log
 from serving_agent.ports import PredictionKind
+from serving_agent.seldom import Seldom
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +47,7 @@ class Spool:
         self._sizes: OrderedDict[str, int] = OrderedDict()
         self._bytes = 0
         self._latest = 0
+        self._worth_a_line = Seldom()
         self._counts = {
             "files_written": 0,
             "rows_written": 0,
@@ -161,7 +163,8 @@ class Spool:
             (self._folder / name).unlink(missing_ok=True)
             self._counts["files_dropped"] += 1
             self._counts["rows_dropped"] += _rows(name)
-            logger.warning("the spool is full: dropped %s", name)
+            if self._worth_a_line.due("dropped"):
+                logger.warning("the spool is full: dropped %s", name)
 
     def _count(self, counter: str, by: int) -> None:
         with self._lock:

@@ -14,6 +14,7 @@ from typing import Final
 from serving_agent import backoff
 from serving_agent.errors import PermanentFailure, TemporaryFailure, Unauthorized
 from serving_agent.ports import Uploads
+from serving_agent.seldom import Seldom
 from serving_agent.spool import Spool
 
 logger = logging.getLogger(__name__)
@@ -43,6 +44,7 @@ class Uploader:
         self._deadline = 0.0
         self._uploaded = 0
         self._failures = 0
+        self._worth_a_line = Seldom()
         self._thread = threading.Thread(
             target=self._run, name=f"uploader-{spool.kind}", daemon=True
         )
@@ -94,7 +96,7 @@ class Uploader:
                 return self._later(path, exc)
             self._spool.remove(path)  # dropped meanwhile, to stay within the bounds
         except Exception as exc:
-            logger.exception("uploading %s failed", path.name)
+            logger.debug("uploading %s failed", path.name, exc_info=True)
             return self._later(path, exc)
         else:
             self._uploaded += 1
@@ -111,5 +113,6 @@ class Uploader:
     def _later(self, path: Path, exc: Exception, *, at_least: float | None = None) -> float:
         self._failures += 1
         delay = max(next(self._waits), min(at_least or 0.0, _LONGEST_RETRY_AFTER))
-        logger.info("%s stays for %.1f s more: %s", path.name, delay, exc)
+        if self._worth_a_line.due():
+            logger.warning("%s waits, as do later ones: %r", path.name, exc)
         return delay

@@ -16,6 +16,7 @@ from serving_agent.mirror.breaker import Breaker
 from serving_agent.mirror.interface import MirrorUnavailable, Publisher
 from serving_agent.mirror.record import UnsendableRecord, encode
 from serving_agent.ports import Answer, Tensor
+from serving_agent.seldom import Seldom
 
 logger = logging.getLogger(__name__)
 
@@ -64,6 +65,7 @@ class Producer:
         self._sent = 0
         self._dropped: Counter[str] = Counter()
         self._retries = 0
+        self._worth_a_line = Seldom()
         self._wake = threading.Event()
         self._closing = threading.Event()
         self._deadline = 0.0
@@ -129,7 +131,8 @@ class Producer:
             self._deliver(batch)
         except Exception:
             # The thread must outlive anything: without it nothing is ever mirrored again.
-            logger.exception("dropped %d copies for the mirror", len(batch))
+            if self._worth_a_line.due():
+                logger.exception("dropped %d copies for the mirror", len(batch))
             self._drop("failed", len(batch))
 
     def _take(self) -> list[_Waiting]:

@@ -20,6 +20,7 @@ import redis
 from serving_agent.mirror.interface import Batch, Delivery
 from serving_agent.mirror.record import MirrorRecord, UnreadableRecord, decode
 from serving_agent.mirror.redis_connection import connect, translated
+from serving_agent.seldom import Seldom
 
 logger = logging.getLogger(__name__)
 
@@ -58,6 +59,7 @@ class RedisSubscription:
         self._grouped = False
         self._recovering = True
         self._outstanding: set[str] = set()
+        self._worth_a_line = Seldom()
         self._counts = {"poison": 0, "trimmed": 0, "claimed": 0}
 
     def receive(self, *, most: int, wait: float) -> Batch:
@@ -185,7 +187,8 @@ class RedisSubscription:
 
     def _bury(self, entry: str, fields: Mapping[bytes, bytes], reason: str) -> None:
         """Set a copy aside and acknowledge it, both or neither."""
-        logger.warning("set aside copy %s of %s: %s", entry, self._stream, reason[:200])
+        if self._worth_a_line.due():
+            logger.warning("set aside copy %s of %s: %s", entry, self._stream, reason[:200])
         pipeline = self._client.pipeline(transaction=True)
         pipeline.xadd(
             f"{self._stream}:dead",
