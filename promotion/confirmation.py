@@ -85,6 +85,10 @@ class Confirmation:
         """Tell whether every required agent confirms, and there is at least one."""
         return self.verdict is Verdict.CONFIRMED
 
+    def is_complete(self) -> bool:
+        """Tell whether it is live and no agent is unknown."""
+        return self.is_live() and not self.unknown
+
     def _with(self, standing: Standing) -> tuple[Finding, ...]:
         return tuple(finding for finding in self.findings if finding.standing is standing)
 

@@ -59,6 +59,13 @@ WORDS: Mapping[str, tuple[str, str]] = {
     Action.AGENT_REFUSED_STATE: ("refused a desired state", "failed"),
     Action.ATTEMPT_REFUSED: ("tried, and was refused", "refused"),
 }
+ASKED: Mapping[str, str] = {
+    "deploy_dark": "asked that it goes dark",
+    "promote": "asked for its promotion",
+    "retire": "asked for its retirement",
+    "rollback": "rolled back to it",
+}
+"""What was asked for, by the kind of request."""
 SPOKEN = ("reason", "comment")
 """Parts of a payload that people wrote: shown as they are."""
 NOTED = ("detail", "why")
@@ -121,7 +128,7 @@ def _event(entry: Entry) -> Event:
         seq=entry.seq,
         at=entry.at,
         action=entry.action,
-        words=words,
+        words=_words(entry.action, words, body),
         shape=shape,
         actor=str(body.get("actor") or f"{entry.actor_kind} {entry.actor_id}"),
         actor_kind=entry.actor_kind,
@@ -136,6 +143,14 @@ def _event(entry: Entry) -> Event:
         erased=not body,
         hash=entry.hash,
     )
+
+
+def _words(action: str, words: str, body: Mapping[str, object]) -> str:
+    if action == Action.REQUEST_OPENED:
+        return ASKED.get(str(body.get("kind")), words)
+    if action == Action.ROLLOUT_ADVANCED and body.get("step"):
+        return f"{words} to {body['step']}"
+    return words
 
 
 def _first(body: Mapping[str, object], keys: Iterable[str]) -> str:

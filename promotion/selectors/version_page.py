@@ -9,6 +9,7 @@ from governance.models import Environment
 from promotion.comparison import features
 from promotion.models import Agent, DarkTally, Deployment, Request
 from promotion.selectors import observed, timeline
+from promotion.selectors.model_page import joined
 from promotion.selectors.observed import Champion, Item
 from promotion.selectors.promotions import with_approvals
 from promotion.selectors.tallies import Tally, tallies_of
@@ -60,10 +61,10 @@ class VersionPage:
         name = f"{self.version.model.name} version {self.version.number}"
         answers = [p.environment.slug for p in self.places if p.champion]
         if answers:
-            return f"{name} answers in {', '.join(answers)}"
+            return f"{name} answers in {joined(answers)}"
         dark = [p.environment.slug for p in self.places if _is(p, Deployment.State.DARK)]
         if dark:
-            return f"{name} is dark in {', '.join(dark)}"
+            return f"{name} is dark in {joined(dark)}"
         if any(_is(p, Deployment.State.RETIRED) for p in self.places):
             return f"{name} is retired"
         return f"{name} is trained and runs nowhere"

@@ -97,6 +97,13 @@ def size(value: object) -> str:
 
 
 @register.filter
+def grown(before: int, after: int) -> str:
+    """By how many bytes something grew or shrank."""
+    sign = "+" if after > before else "\N{MINUS SIGN}"
+    return sign + size(abs(after - before))
+
+
+@register.filter
 def ago(at: datetime) -> str:
     """How long ago, or in how long."""
     seconds = (timezone.now() - at).total_seconds()
