@@ -4,28 +4,28 @@ import base64
 import hashlib
 from typing import IO, Any, TypeVar, cast
 
-from django.http import HttpResponse, StreamingHttpResponse
+from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from pydantic import BaseModel, ValidationError
 from rest_framework import status
-from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.parsers import BaseParser
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request as HttpRequest
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
-from governance import names, signing
+from governance import signing
 from governance.actors import Actor
 from governance.api.authentication import agent_token_of, bearer
-from governance.errors import Forbidden, Invalid, NotFound, TooLarge, Unauthenticated
+from governance.api.base import ApiView
+from governance.errors import Invalid, NotFound, TooLarge, Unauthenticated
 from promotion import wire
 from promotion.api.bodies import AnyObject
+from promotion.api.negotiation import AnyAccept
 from promotion.models import Agent, PredictionBatch
 from promotion.selectors import states
 from promotion.services import agents, predictions
-from registry.adapters import store
+from registry.services import blobs
 
 B = TypeVar("B", bound=BaseModel)
 ENVELOPE_TYPE = "application/vnd.dsse.envelope+json"
@@ -41,17 +41,10 @@ class RawParser(BaseParser):
         return stream
 
 
-class AnyAccept(DefaultContentNegotiation):
-    """Answers in the one form there is, whatever the caller says it accepts."""
-
-    def select_renderer(
-        self, request: HttpRequest, renderers: Any, format_suffix: str | None = None
-    ) -> Any:
-        return renderers[0], renderers[0].media_type
-
-
-class EnrolView(APIView):
+class EnrolView(ApiView):
     """Joining a target."""
+
+    answers_hold_secrets = True
 
     authentication_classes = ()
     permission_classes = (AllowAny,)
@@ -81,7 +74,7 @@ class EnrolView(APIView):
         )
 
 
-class DesiredStateView(APIView):
+class DesiredStateView(ApiView):
     """What an agent should serve."""
 
     content_negotiation_class = AnyAccept
@@ -92,7 +85,7 @@ class DesiredStateView(APIView):
     )
     def get(self, request: HttpRequest) -> HttpResponse:
         """Give the exact signed bytes, or 304 when the agent has them."""
-        state = states.current(_agent(request).target)
+        state = states.current(agent_of(request).target)
         if state is None:
             message = "Nothing was published to this target yet."
             raise NotFound(message, code="no_desired_state")
@@ -104,39 +97,41 @@ class DesiredStateView(APIView):
         )
 
 
-class ReportView(APIView):
+class ReportView(ApiView):
     """What an agent says of itself."""
 
     @extend_schema(operation_id="put_report", request=AnyObject, responses=OpenApiTypes.OBJECT)
     def put(self, request: HttpRequest) -> Response:
         """Store a report, advance what waits for it, and answer the newest generation."""
-        agent = _agent(request)
+        agent = agent_of(request)
         body = _read(wire.Report, request.data)
         return Response({"generation": agents.report(agent=agent, body=body, actor=_actor(agent))})
 
 
-class RenewView(APIView):
+class RenewView(ApiView):
     """A new token before the old one ends."""
+
+    answers_hold_secrets = True
 
     @extend_schema(operation_id="renew_agent", request=None, responses=OpenApiTypes.OBJECT)
     def post(self, request: HttpRequest) -> Response:
         """Give the agent a new token; the old one lasts five more minutes."""
-        issued = agents.renew(secret=bearer(request) or "", actor=_actor(_agent(request)))
+        issued = agents.renew(secret=bearer(request) or "", actor=_actor(agent_of(request)))
         return Response({"token": issued.secret, "expires_at": issued.token.expires_at})
 
 
-class LeaveView(APIView):
+class LeaveView(ApiView):
     """Stopping on purpose."""
 
     @extend_schema(operation_id="leave", request=None, responses={204: None})
     def post(self, request: HttpRequest) -> Response:
         """Note that the agent stops: no rollout waits for it any more."""
-        agent = _agent(request)
+        agent = agent_of(request)
         agents.leave(agent_id=agent.pk, actor=_actor(agent))
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
-class PredictionsView(APIView):
+class PredictionsView(ApiView):
     """Prediction logs."""
 
     parser_classes = (RawParser,)
@@ -152,38 +147,26 @@ class PredictionsView(APIView):
     )
     def post(self, request: HttpRequest) -> Response:
         """Keep a Parquet file of decisions or dark scores; the same file counts once."""
-        agent = _agent(request)
+        agent = agent_of(request)
         kind = request.query_params.get("kind", "")
         if kind not in PredictionBatch.Kind.values:
             message = "A prediction log is of kind decision or dark."
             raise Invalid(message, kind="must be decision or dark")
         data = _body(request, limit=predictions.MAX_BYTES)
         table = predictions.read(kind, data)
-        from registry.services import blobs
-
         blob = blobs.keep(data, actor=_actor(agent))
         batch, is_new = predictions.accept(agent=agent, kind=kind, blob=blob, table=table)
         code = status.HTTP_201_CREATED if is_new else status.HTTP_200_OK
         return Response({"sha256": blob.sha256, "rows": batch.rows}, status=code)
 
 
-def read_blob(request: HttpRequest, sha256: str) -> StreamingHttpResponse:
-    """Give an agent bytes its target names, and nothing else.
+def agent_of(request: HttpRequest) -> Agent:
+    """Return the agent whose token the request carries, with its target.
 
     Raises:
-        Forbidden: ``not_named_by_target``, whether or not the bytes exist.
+        Forbidden: ``not_an_agent``.
+        Unauthenticated: ``bad_token``, a token no agent holds.
     """
-    agent = _agent(request)
-    if not names.is_sha256(sha256) or not states.names_blob(agent.target, sha256):
-        message = "The state of this agent's target does not name these bytes."
-        raise Forbidden(message, code="not_named_by_target")
-    reader = store.default().open_read(sha256)
-    response = StreamingHttpResponse(reader, content_type="application/octet-stream")
-    response["Content-Length"] = str(reader.size)
-    return response
-
-
-def _agent(request: HttpRequest) -> Agent:
     token = agent_token_of(request)
     rows = Agent.objects.select_related("target__environment")
     agent = rows.filter(token=token).first()

@@ -8,10 +8,10 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import status
 from rest_framework.request import Request as HttpRequest
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from governance import access, signing
 from governance.api.authentication import actor_of
+from governance.api.base import ApiView
 from governance.errors import NotFound
 from governance.models import Environment
 from promotion.api.bodies import AnyObject, JoinTokenIn
@@ -19,7 +19,7 @@ from promotion.selectors import documents
 from promotion.services import agents, environments
 
 
-class EnvironmentsView(APIView):
+class EnvironmentsView(ApiView):
     """All environments one may see."""
 
     @extend_schema(operation_id="list_environments", responses=OpenApiTypes.OBJECT)
@@ -33,7 +33,7 @@ class EnvironmentsView(APIView):
         )
 
 
-class EnvironmentView(APIView):
+class EnvironmentView(ApiView):
     """One environment as code."""
 
     @extend_schema(
@@ -53,7 +53,7 @@ class EnvironmentView(APIView):
         )
 
 
-class EnvironmentStateView(APIView):
+class EnvironmentStateView(ApiView):
     """What was decided, and what agents confirm."""
 
     @extend_schema(operation_id="show_environment_state", responses=OpenApiTypes.OBJECT)
@@ -67,8 +67,10 @@ class EnvironmentStateView(APIView):
         return Response(documents.of_environment(found, now=timezone.now()))
 
 
-class JoinTokensView(APIView):
+class JoinTokensView(ApiView):
     """Join tokens: how agents get in."""
+
+    answers_hold_secrets = True
 
     @extend_schema(
         operation_id="issue_join_token", request=JoinTokenIn, responses={201: OpenApiTypes.OBJECT}

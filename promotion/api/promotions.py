@@ -9,10 +9,10 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import status
 from rest_framework.request import Request as HttpRequest
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from governance import access
 from governance.api.authentication import actor_of
+from governance.api.base import ApiView
 from governance.api.pagination import cut
 from governance.errors import Forbidden, NotFound
 from governance.models import User
@@ -22,7 +22,7 @@ from promotion.selectors import documents
 from promotion.services import requests, rollbacks
 
 
-class PromotionsView(APIView):
+class PromotionsView(ApiView):
     """All requests, and a new one."""
 
     @extend_schema(
@@ -74,7 +74,7 @@ class PromotionsView(APIView):
         return _shown(outcome.request.pk, status.HTTP_201_CREATED)
 
 
-class PromotionView(APIView):
+class PromotionView(ApiView):
     """One request."""
 
     @extend_schema(operation_id="show_promotion", responses=OpenApiTypes.OBJECT)
@@ -93,7 +93,7 @@ class PromotionView(APIView):
         return Response(documents.of_request(found))
 
 
-class ApprovalsView(APIView):
+class ApprovalsView(ApiView):
     """Signatures under one request."""
 
     @extend_schema(
@@ -115,7 +115,7 @@ class ApprovalsView(APIView):
         return _shown(pk, status.HTTP_201_CREATED)
 
 
-class WithdrawView(APIView):
+class WithdrawView(ApiView):
     """Taking a request back."""
 
     @extend_schema(
@@ -129,7 +129,7 @@ class WithdrawView(APIView):
         return _shown(pk, status.HTTP_200_OK)
 
 
-class RollbackView(APIView):
+class RollbackView(ApiView):
     """One step back."""
 
     @extend_schema(

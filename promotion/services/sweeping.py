@@ -14,6 +14,7 @@ from governance.actors import Actor
 from governance.errors import GovernanceError
 from promotion.models import Request, Rollout
 from promotion.services import execution, requests, rollouts
+from registry.services import inspections
 
 logger = logging.getLogger(__name__)
 SWEEP = Actor.from_task("promotion.sweep")
@@ -32,6 +33,7 @@ def sweep() -> int:
         seen += _try(partial(execution.start, request_id=pk, actor=SWEEP))
     for pk in list(running.order_by("started_at").values_list("pk", flat=True)):
         seen += _try(partial(rollouts.advance, rollout_id=pk, actor=SWEEP))
+    seen += _try(inspections.sweep_inspections)
     return seen
 
 
