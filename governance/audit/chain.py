@@ -68,7 +68,7 @@ def faults(entries: Iterable[Stored]) -> Iterator[Fault]:
         try:
             fields = json.loads(entry.leaf)
             objects[str(fields["object"])] = (int(fields["object_seq"]), entry.hash)
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, RecursionError):
             pass  # Already named above: such a leaf is not canonical.
         previous, expected = entry.hash, entry.seq + 1
 
@@ -83,8 +83,10 @@ def _wrong_with(
         fields = json.loads(entry.leaf)
         if canonical(fields) != entry.leaf:
             return "its leaf is not in canonical form"
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         return "its leaf is not JSON"
+    if not isinstance(fields, dict):
+        return "its leaf is not an object"
     if leaf_hash(entry.leaf.encode()) != entry.hash:
         return "its leaf does not have its hash"
     if fields.get("seq") != entry.seq or fields.get("prev_hash") != previous:
