@@ -5,7 +5,15 @@ field nobody knows, a number that is not one, or a key that stands there twice
 is the sender's mistake and is named by its path. Nothing here knows a framework.
 """
 
-from registry.manifests.documents import MANIFEST_BYTES, File, Manifest, Role, Score, parse
+from registry.manifests.documents import (
+    MANIFEST_BYTES,
+    File,
+    Manifest,
+    Role,
+    Score,
+    invalid,
+    parse,
+)
 from registry.manifests.golden import GOLDEN_BYTES, check_golden
 from registry.manifests.tensors import TensorSpec
 
@@ -18,5 +26,6 @@ __all__ = [
     "Score",
     "TensorSpec",
     "check_golden",
+    "invalid",
     "parse",
 ]

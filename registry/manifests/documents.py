@@ -97,7 +97,9 @@ def parse(raw: bytes, *, model: str) -> Manifest:
 
 def invalid(problems: dict[str, str]) -> Invalid:
     """Say what is wrong with a manifest, by path."""
-    return Invalid("The manifest is not in order.", code="invalid_manifest", **problems)
+    error = Invalid("The manifest is not in order.", code="invalid_manifest")
+    error.context = dict(problems)  # Not as keywords: a stranger's field may be called "code".
+    return error
 
 
 def _check_texts(document: object, problems: Problems) -> None:
