@@ -96,8 +96,11 @@ class Agent:
             runtime=self._runtime,
             source=self._control_plane,
             work=Work(limits, settings.fetch_seconds, settings.dear_ms),
-            changed=lambda: self._courier.changed(),
+            changed=self._note_change,
         )
+
+    def _note_change(self) -> None:
+        self._courier.changed()
 
     def _make_courier(self) -> Courier:
         return Courier(
@@ -189,7 +192,7 @@ class Agent:
         for thread in threads:
             thread.start()
         memory.settle()
-        uvloop.run(self._serve(listeners, threads))
+        uvloop.run(self._serve(listeners))
         self._end(threads)
 
     def _listen(self) -> dict[Listener, socket.socket]:
@@ -225,9 +228,7 @@ class Agent:
             f" takes hints at {self._address.control_url}"
         )
 
-    async def _serve(
-        self, listeners: dict[Listener, socket.socket], threads: list[threading.Thread]
-    ) -> None:
+    async def _serve(self, listeners: dict[Listener, socket.socket]) -> None:
         loop = asyncio.get_running_loop()
         told = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -111,7 +111,7 @@ def enrol_command(
 
 
 @app.command()
-def run(  # noqa: PLR0913 - each is an option a person may give
+def run(
     *,
     home: Home = None,
     url: Url = None,

@@ -163,7 +163,7 @@ class ControlPlane:
         )
         return answer
 
-    def _call(  # noqa: PLR0913 - the one place where a request is put together
+    def _call(
         self,
         method: str,
         place: str,

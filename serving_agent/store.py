@@ -35,6 +35,12 @@ def hash_file(path: Path) -> str:
         return hashlib.file_digest(source, "sha256").hexdigest()
 
 
+def _check_bytes(path: Path, sha256: str) -> None:
+    if hash_file(path) != sha256:
+        detail = f"{sha256[:12]}: the bytes that came are not the ones that were named"
+        raise VersionFailure(Reason.DIGEST_MISMATCH, detail)
+
+
 class Store:
     """The blobs of one agent. Only the working thread changes it; reports read it."""
 
@@ -180,9 +186,7 @@ class Store:
         path = self.incoming / sha256
         try:
             self._write(path, chunks, limit=limit, offset=offset)
-            if hash_file(path) != sha256:
-                detail = f"{sha256[:12]}: the bytes that came are not the ones that were named"
-                raise VersionFailure(Reason.DIGEST_MISMATCH, detail)
+            _check_bytes(path, sha256)
             path.chmod(0o444)
             path.rename(self.blobs / sha256)
             sync_folder(self.blobs)

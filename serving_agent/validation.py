@@ -52,7 +52,7 @@ def validate(
     manifest, model_file, golden = (str(path) for path in task_files)
     seconds = max(1, round(limits.seconds))
     task = Task(manifest, model_file, golden, seconds, limits.memory_bytes)
-    child = subprocess.Popen(
+    child = subprocess.Popen(  # noqa: S603 - our own interpreter, our own module
         [*command, msgspec.json.encode(task).decode()],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -68,9 +68,15 @@ def validate(
             child.communicate()
     if child.returncode != 0:
         raise _ending(child.returncode, errors)
-    finding = msgspec.json.decode(output, type=Finding)
-    if finding.reason:
-        raise VersionFailure(Reason(finding.reason), finding.detail)
+    try:
+        finding = msgspec.json.decode(output, type=Finding)
+        reason = Reason(finding.reason) if finding.reason else None
+    except (msgspec.MsgspecError, UnicodeDecodeError, ValueError) as exc:
+        raise VersionFailure(
+            Reason.LOAD_FAILED, f"the child's finding is unreadable: {exc}"
+        ) from exc
+    if reason is not None:
+        raise VersionFailure(reason, finding.detail)
     return finding
 
 

@@ -9,7 +9,6 @@ import asyncio
 import hmac
 import logging
 import time
-from collections import Counter
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -93,7 +92,7 @@ class App:
         self._pool = ThreadPoolExecutor(options.threads, thread_name_prefix="score")
         self._queued = 0
         self.held = 0
-        self.refusals: Counter[int] = metrics.refusals
+        self._refusals = metrics.refusals
         self._fixed: dict[tuple[str, str], Callable[[_Exchange], Awaitable[Response]]] = {
             ("GET", "/v2"): self._server,
             ("GET", "/v2/health/live"): self._live,
@@ -109,7 +108,7 @@ class App:
         try:
             response = await self._answer(_Exchange(scope, receive))
             if response.status >= 400:
-                self.refusals[response.status] += 1
+                self._refusals[response.status] += 1
             await send_response(send, response, closing=self._gate.draining)
         except Gone:
             return
@@ -250,7 +249,7 @@ class App:
         return Response(200, content, loaded.headers)
 
     async def _run(self, loaded: Loaded, call: infer.Call) -> list[NDArray[Any]]:
-        """Run a cheap model here and a dear one in a worker: a thread costs more than a small tree."""
+        """Run a cheap model here, a dear one in a worker: a thread costs more than a small tree."""
         try:
             if loaded.dear:
                 return await self._in_pool(loaded.run, call.feeds)

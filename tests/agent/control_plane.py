@@ -135,7 +135,9 @@ class ControlPlane:
             self._server.server_close()
             self._server = None
 
-    def publish(self, *models: dict[str, Any], versions: Iterable[Version] = (), **changes: Any) -> int:
+    def publish(
+        self, *models: dict[str, Any], versions: Iterable[Version] = (), **changes: Any
+    ) -> int:
         """Sign and put out the next generation."""
         for version in versions:
             self.blobs.update(version.blobs)
@@ -193,7 +195,9 @@ class ControlPlane:
             seconds=seconds,
         )
 
-    def wait_failure(self, version: Version, reason: str, *, seconds: float = 20.0) -> dict[str, Any]:
+    def wait_failure(
+        self, version: Version, reason: str, *, seconds: float = 20.0
+    ) -> dict[str, Any]:
         return self.wait_report(
             lambda report: any(
                 one["digest"] == version.digest

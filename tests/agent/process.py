@@ -89,4 +89,13 @@ class AgentProcess:
 
 
 def joining(plane: ControlPlane) -> list[str]:
-    return ["--url", plane.url, "--token", JOIN_TOKEN, "--key", plane.key.fingerprint, "--name", "a1"]
+    return [
+        "--url",
+        plane.url,
+        "--token",
+        JOIN_TOKEN,
+        "--key",
+        plane.key.fingerprint,
+        "--name",
+        "a1",
+    ]

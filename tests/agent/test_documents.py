@@ -119,10 +119,18 @@ REFUSED: list[tuple[str, str, Callable[[], bytes | dict[str, Any]]]] = [
     ("not JSON", "INVALID", lambda: b"\x00\xff"),
     ("empty", "INVALID", lambda: b""),
     ("an empty object", "INVALID", lambda: b"{}"),
-    ("a payload that is not base64", "INVALID", lambda: sealed(content()).replace(b'ad": "', b'ad": "!')),
+    (
+        "a payload that is not base64",
+        "INVALID",
+        lambda: sealed(content()).replace(b'ad": "', b'ad": "!'),
+    ),
     ("nested too deeply", "INVALID", lambda: b"[" * 100_000 + b"]" * 100_000),
     ("a payload nested too deeply", "INVALID", lambda: b"[" * 100_000),
-    ("another payload type", "UNKNOWN_SCHEMA", lambda: envelope(b"{}", KEY, payload_type="text/plain")),
+    (
+        "another payload type",
+        "UNKNOWN_SCHEMA",
+        lambda: envelope(b"{}", KEY, payload_type="text/plain"),
+    ),
     ("too large", "OVERSIZED", lambda: sealed(content()) + b" " * MAX_BYTES),
     ("for another environment", "WRONG_TARGET", lambda: content(environment="prod")),
     ("for another tier", "WRONG_TARGET", lambda: content(tier="dark")),
@@ -141,25 +149,45 @@ REFUSED: list[tuple[str, str, Callable[[], bytes | dict[str, Any]]]] = [
     ("keys missing", "INVALID", lambda: without("keys")),
     ("keys blank", "INVALID", lambda: content(keys=[])),
     ("keys without the signer", "INVALID", lambda: content(keys=[NEXT])),
-    ("a key under a wrong id", "INVALID", lambda: content() | {"keys": [KEY.public, {**NEXT.public, "keyid": "0" * 16}]}),
+    (
+        "a key under a wrong id",
+        "INVALID",
+        lambda: content() | {"keys": [KEY.public, {**NEXT.public, "keyid": "0" * 16}]},
+    ),
     ("champion missing", "INVALID", lambda: lacking("champion")),
     ("hold missing", "INVALID", lambda: lacking("hold")),
     ("switch missing", "INVALID", lambda: lacking("switch")),
     ("a champion without a digest", "INVALID", lambda: with_model(champion={"version": 1})),
-    ("a digest in capitals", "INVALID", lambda: with_model(champion={"version": 1, "digest": "A" * 64})),
-    ("a digest with a line after it", "INVALID", lambda: with_model(champion={"version": 1, "digest": "a" * 64 + "\n"})),
+    (
+        "a digest in capitals",
+        "INVALID",
+        lambda: with_model(champion={"version": 1, "digest": "A" * 64}),
+    ),
+    (
+        "a digest with a line after it",
+        "INVALID",
+        lambda: with_model(champion={"version": 1, "digest": "a" * 64 + "\n"}),
+    ),
     ("version 0", "INVALID", lambda: with_model(champion={"version": 0, "digest": "a" * 64})),
     ("a version in two slots", "INVALID", lambda: with_model(champion=ref(1), bake=ref(1))),
     ("a doubled list", "INVALID", lambda: with_model(champion=ref(1), hold=[ref(2), ref(2)])),
-    ("one number, two digests", "INVALID", lambda: with_model(champion=ref(1), hold=[{"version": 1, "digest": "b" * 64}])),
+    (
+        "one number, two digests",
+        "INVALID",
+        lambda: with_model(champion=ref(1), hold=[{"version": 1, "digest": "b" * 64}]),
+    ),
     ("a model twice", "INVALID", lambda: content(models=[model("credit", champion=ref(1))] * 2)),
     ("a candidate beside no champion", "INVALID", lambda: with_model(candidate=ref(1))),
-    ("a model's name that is a path", "INVALID", lambda: content(models=[model("../x", champion=ref(1))])),
+    (
+        "a model's name that is a path",
+        "INVALID",
+        lambda: content(models=[model("../x", champion=ref(1))]),
+    ),
     ("a fraction above one", "INVALID", lambda: content(mirror={"stream": "s", "fraction": 1.5})),
     ("the champion's model is gone", "CHAMPION_REMOVED", lambda: content(models=[])),
     ("the champion is blank", "CHAMPION_REMOVED", lambda: with_model(champion=None)),
     ("another model may go", "CHAMPION_REMOVED", lambda: content(models=[], may_remove=["other"])),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("reason", "make"), [r[1:] for r in REFUSED], ids=[r[0] for r in REFUSED])
@@ -236,7 +264,14 @@ def _places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return found
 
 
-NEVER_CHECKED = {"issued_at", "latency_budget_ms", "golden_interval", "minimum", "labels", "requires"}
+NEVER_CHECKED = {
+    "issued_at",
+    "latency_budget_ms",
+    "golden_interval",
+    "minimum",
+    "labels",
+    "requires",
+}
 
 
 def test_signed_nonsense_is_refused_or_keeps_every_champion() -> None:

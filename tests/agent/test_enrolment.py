@@ -12,7 +12,7 @@ import pytest
 from .conftest import StartAgent
 from .control_plane import ControlPlane, Key, model
 from .process import joining
-from .versions import make
+from .versions import make, rows
 
 
 def serving_agent(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -96,9 +96,7 @@ def test_only_the_expected_key_is_trusted_not_what_comes_with_it(
     plane.wait_report(lambda r: r["observed_generation"] == 2)
 
 
-def test_two_agents_do_not_share_a_home(
-    plane: ControlPlane, start_agent: StartAgent, tmp_path: Path
-) -> None:
+def test_two_agents_do_not_share_a_home(start_agent: StartAgent) -> None:
     agent = start_agent("agent")
 
     second = serving_agent("run", "--home", str(agent.home))
@@ -117,7 +115,7 @@ def test_an_agent_that_never_enrolled_says_what_it_needs(tmp_path: Path) -> None
 def test_beyond_loopback_a_token_is_required(plane: ControlPlane, tmp_path: Path) -> None:
     arguments = ["run", "--home", str(tmp_path / "home"), *joining(plane)]
 
-    done = serving_agent(*arguments, LOCKGATE_AGENT_HOST="0.0.0.0")  # noqa: S104 - refused
+    done = serving_agent(*arguments, LOCKGATE_AGENT_HOST="0.0.0.0")
 
     assert done.returncode == 2
     assert "INFERENCE_TOKEN" in done.stderr
@@ -130,8 +128,6 @@ def test_a_caller_needs_the_token_where_one_is_set(
     plane.publish(model(champion=version), versions=[version])
     agent = start_agent(inference_token="s3cret")
     plane.wait_champion(version)
-    from .versions import rows
-
     assert agent.infer(rows(1)).status_code == 401
     assert agent.http.get("/metrics").status_code == 401
     for open_path in ("/v2/health/live", "/v2/health/ready", "/v2/models/credit/ready"):

@@ -150,7 +150,9 @@ TABLE = [
 ]
 
 
-@pytest.mark.parametrize(("desired", "observed", "steps"), [t[1:] for t in TABLE], ids=[t[0] for t in TABLE])
+@pytest.mark.parametrize(
+    ("desired", "observed", "steps"), [t[1:] for t in TABLE], ids=[t[0] for t in TABLE]
+)
 def test_the_steps_are(desired: list[Wanted], observed: Observed, steps: list[str]) -> None:
     assert said(plan(desired, observed)) == steps
 

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from typing import Self
 
 import httpx
 import numpy as np
@@ -64,7 +65,7 @@ class Load:
                     self.digests.append(response.headers["lockgate-digest"])
                 time.sleep(0.001)
 
-    def __enter__(self) -> "Load":
+    def __enter__(self) -> Self:
         for thread in self._threads:
             thread.start()
         return self
@@ -87,8 +88,10 @@ def test_no_request_fails_while_versions_change_places(
         time.sleep(0.2)
         plane.publish(model(champion=old, load=[new]), versions=[new])
         plane.wait_report(
-            lambda r: {m["digest"]: (m["role"], m["phase"]) for m in r["models"]}
-            == {old.digest: ("champion", "ready"), new.digest: ("load", "ready")}
+            lambda r: (
+                {m["digest"]: (m["role"], m["phase"]) for m in r["models"]}
+                == {old.digest: ("champion", "ready"), new.digest: ("load", "ready")}
+            )
         )
         for champion, bake in ((new, old), (old, new), (new, old)):
             plane.publish(model(champion=champion, bake=bake))
@@ -125,8 +128,8 @@ def test_a_champion_that_is_not_loaded_yet_leaves_the_old_one_answering(
 def test_an_unloaded_version_gives_its_memory_back_and_says_so(
     plane: ControlPlane, start_agent: StartAgent
 ) -> None:
-    small, heavy = make(number=1), make(number=2, ballast=8_000_000)
-    size = 8_000_000 * 4 * 4
+    small, heavy = make(number=1), make(number=2, ballast=3_000_000)
+    size = 3_000_000 * 4 * 4
     plane.publish(model(champion=small), versions=[small])
     start_agent()
     before = plane.wait_champion(small)["resident_bytes"]
@@ -145,7 +148,7 @@ def test_an_unloaded_version_gives_its_memory_back_and_says_so(
     assert (event["kind"], event["model"], event["digest"]) == ("unloaded", "credit", heavy.digest)
     assert event["age_ms"] >= 0
     assert heavy.digest not in {m["digest"] for m in gone["models"]}
-    assert gone["resident_bytes"] < before + 0.2 * size
+    assert gone["resident_bytes"] < loaded["resident_bytes"] - 0.8 * size
     # Acknowledged by the 200 it was answered with, so it is told once.
     following = plane.wait_report(lambda r: r["seq"] > gone["seq"])
     assert following["events"] == []
@@ -163,16 +166,15 @@ def test_an_event_is_told_until_a_report_is_taken(
 
     told = []
 
-    def deny() -> None:
+    def deny() -> tuple[int, dict[str, str], bytes] | None:
         told.append(time.monotonic())
+        return (503, {}, b"{}") if len(told) <= 3 else None
 
-    plane.faults["PUT /api/v1/agents/self/report"] = lambda: (
-        deny() or (503, {}, b"{}") if len(told) < 3 else None
-    )
+    plane.faults["PUT /api/v1/agents/self/report"] = deny
     plane.publish(model(champion=champion))
     report = plane.wait_report(lambda r: bool(r["events"]))
 
-    assert len(told) == 3
+    assert len(told) > 3
     assert [e["digest"] for e in report["events"]] == [other.digest]
     assert report["events"][0]["age_ms"] > 0
 

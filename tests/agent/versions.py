@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
+import onnxruntime  # type: ignore[import-untyped]
 from onnx import TensorProto, helper, numpy_helper
 
 FEATURES = 4
@@ -169,9 +169,7 @@ def pack(
     )
 
 
-def make(
-    model: str = "credit", number: int = 1, *, off: float = 0.0, **shape: int
-) -> Version:
+def make(model: str = "credit", number: int = 1, *, off: float = 0.0, **shape: int) -> Version:
     onnx_bytes = network(number, **shape)
     return pack(model, number, onnx_bytes, golden(onnx_bytes, off=off))
 
