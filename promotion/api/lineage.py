@@ -1,7 +1,6 @@
 """The lineage report over HTTP: JSON, or one HTML file by ``Accept: text/html``."""
 
 from collections.abc import Mapping
-from typing import ClassVar
 
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
@@ -41,7 +40,7 @@ class OneFile(BaseRenderer):
 class LineageView(APIView):
     """Everything that is on record about one version."""
 
-    renderer_classes: ClassVar = [CanonicalJSON, OneFile]
+    renderer_classes = (CanonicalJSON, OneFile)
 
     @extend_schema(
         operation_id="show_lineage",

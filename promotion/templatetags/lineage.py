@@ -14,7 +14,7 @@ register = template.Library()
 
 @register.filter
 def at(text: object) -> SafeString | str:
-    """A time of the log, to the second and in UTC; the exact one is in the markup."""
+    """Write a time of the log, to the second and in UTC; the exact one is in the markup."""
     if not text:
         return ""
     day, _, time = str(text).partition("T")
@@ -23,7 +23,7 @@ def at(text: object) -> SafeString | str:
 
 @register.filter
 def gap(value: object) -> SafeString | str:
-    """A value in words; what is not known stands out."""
+    """Write a value in words; what is not known stands out."""
     if value is None or value == NOT_SUPPLIED:
         return format_html('<span class="gap">{}</span>', NOT_SUPPLIED)
     if isinstance(value, bool):
@@ -37,6 +37,6 @@ def gap(value: object) -> SafeString | str:
 
 @register.filter
 def as_json(value: object) -> SafeString:
-    """A document, one member a line."""
+    """Write a document, one member a line."""
     text = json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True)
     return format_html("<pre>{}</pre>", text)

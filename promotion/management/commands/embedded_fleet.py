@@ -43,7 +43,9 @@ class Command(BaseCommand):
     def handle(self, *, file: Path, enrolled: list[str], **_options: object) -> None:
         try:
             wanted = fleet.read(file)
-            for position, environment in enumerate(yaml.safe_load(file.read_text())["environments"]):
+            for position, environment in enumerate(
+                yaml.safe_load(file.read_text())["environments"]
+            ):
                 self._complete(environment, position=position)
             tokens = {
                 agent.name: agents.issue_join_token(
