@@ -11,6 +11,7 @@ LOGGING = {
     "loggers": {
         "django.request": {"level": "ERROR"},
         # One line every two seconds that nothing was due helps nobody.
+        "httpx": {"level": "WARNING"},
         "celery.beat": {"level": "WARNING"},
         "celery.worker.strategy": {"level": "WARNING"},
         "celery.app.trace": {"level": "WARNING"},

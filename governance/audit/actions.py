@@ -32,6 +32,7 @@ class Action(StrEnum):
     REQUEST_WITHDRAWN = "request.withdrawn"
     REQUEST_VOIDED = "request.voided"
     REQUEST_EXPIRED = "request.expired"
+    REQUEST_STARTED = "request.started"
     REQUEST_EXECUTED = "request.executed"
     REQUEST_FAILED = "request.failed"
     REQUEST_SUPERSEDED = "request.superseded"

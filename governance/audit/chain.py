@@ -79,14 +79,10 @@ def _wrong_with(
     """Say what is wrong with one entry, given what came before it, or ``""``."""
     if entry.seq != expected:
         return f"entry {expected} is missing"
-    try:
-        fields = json.loads(entry.leaf)
-        if canonical(fields) != entry.leaf:
-            return "its leaf is not in canonical form"
-    except (ValueError, TypeError, RecursionError):
-        return "its leaf is not JSON"
-    if not isinstance(fields, dict):
-        return "its leaf is not an object"
+    problem = _wrong_with_leaf(entry.leaf)
+    if problem:
+        return problem
+    fields: dict[str, object] = json.loads(entry.leaf)
     if leaf_hash(entry.leaf.encode()) != entry.hash:
         return "its leaf does not have its hash"
     if fields.get("seq") != entry.seq or fields.get("prev_hash") != previous:
@@ -94,12 +90,29 @@ def _wrong_with(
     object_seq, object_hash = objects.get(str(fields.get("object")), (0, GENESIS))
     if (fields.get("object_seq"), fields.get("prev_object_hash")) != (object_seq + 1, object_hash):
         return "it does not follow its object's entry before it"
+    return _wrong_beside(entry, fields)
+
+
+def _wrong_with_leaf(leaf: str) -> str:
+    try:
+        fields = json.loads(leaf)
+        canonically = canonical(fields)
+    except (ValueError, TypeError, RecursionError):
+        return "its leaf is not JSON"
+    if canonically != leaf:
+        return "its leaf is not in canonical form"
+    return "" if isinstance(fields, dict) else "its leaf is not an object"
+
+
+def _wrong_beside(entry: Stored, fields: Mapping[str, object]) -> str:
+    """Compare what lies beside a leaf with what the leaf says."""
     for name, value in entry.columns.items():
         if fields.get(name) != value:
             return f"its column {name} differs from its leaf"
-    if entry.payload is not None and entry.salt is not None:
-        if payload_hash(entry.salt, entry.payload.encode()) != fields.get("payload_sha256"):
-            return "its payload does not have the hash in its leaf"
-    elif entry.payload is not None:
+    if entry.payload is None:
+        return ""
+    if entry.salt is None:
         return "its payload has lost its salt"
+    if payload_hash(entry.salt, entry.payload.encode()) != fields.get("payload_sha256"):
+        return "its payload does not have the hash in its leaf"
     return ""

@@ -22,7 +22,8 @@ def requests() -> QuerySet[Request]:
     return Request.objects.select_related(
         "deployment__version", "model", "environment", "policy", "replaces"
     ).prefetch_related(
-        "approvals", Prefetch("rollouts", Rollout.objects.prefetch_related(Prefetch("steps", steps)))
+        "approvals",
+        Prefetch("rollouts", Rollout.objects.prefetch_related(Prefetch("steps", steps))),
     )
 
 
@@ -89,13 +90,13 @@ def of_environment(environment: Environment, *, now: datetime) -> Document:
     for deployment in rows:
         by_model[deployment.model.name].append(deployment)
     agents = list(
-        Agent.objects.filter(target__environment=environment, target__tier="live", left_at=None)
-        .select_related("report")
+        Agent.objects.filter(target__environment=environment, left_at=None)
+        .select_related("report", "target")
         .order_by("name")
     )
+    live = [agent for agent in agents if agent.target.tier == "live"]
     models = [
-        _of_model(name, deployments, agents=agents, now=now)
-        for name, deployments in by_model.items()
+        _of_model(name, deployments, agents=live, now=now) for name, deployments in by_model.items()
     ]
     targets = environment.targets.order_by("tier")
     return {
@@ -103,6 +104,7 @@ def of_environment(environment: Environment, *, now: datetime) -> Document:
         "kind": environment.kind,
         "at": now,
         "targets": [{"tier": t.tier, "generation": t.generation} for t in targets],
+        "agents": [_of_agent(agent, now=now) for agent in agents],
         "models": models,
     }
 
@@ -151,6 +153,18 @@ def _of_confirmation(found: Confirmation) -> Document:
             {"agent": f.agent, "standing": f.standing, "why": f.why, "champion": f.champion}
             for f in found.findings
         ],
+    }
+
+
+def _of_agent(agent: Agent, *, now: datetime) -> Document:
+    report = getattr(agent, "report", None)
+    return {
+        "agent": agent.name,
+        "tier": agent.target.tier,
+        "cordoned": agent.cordoned,
+        "heard": report is not None and report.at > now - fleet_facts.lease(),
+        "heard_at": report.at if report else None,
+        "generation": report.observed_generation if report else 0,
     }
 
 

@@ -31,7 +31,9 @@ def gather(
         pairs=scored,
         flips=tally.stricter + tally.laxer if tally else 0,
         errors=tally.errors if tally else 0,
-        mean_absolute_difference=tally.sum_absolute_difference / scored if tally and scored else 0.0,
+        mean_absolute_difference=tally.sum_absolute_difference / scored
+        if tally and scored
+        else 0.0,
     )
 
 

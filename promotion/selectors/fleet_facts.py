@@ -45,7 +45,10 @@ class Voice:
 def required(target: Target, *, now: datetime) -> list[Agent]:
     """Return the agents a rollout on ``target`` needs: alive, not cordoned, not gone."""
     rows = Agent.objects.filter(
-        target=target, left_at=None, cordoned=False, report__at__gt=now - lease(),
+        target=target,
+        left_at=None,
+        cordoned=False,
+        report__at__gt=now - lease(),
         report__draining=False,
     )
     return list(rows.order_by("name"))

@@ -65,6 +65,7 @@ def execute(
     refuse_if_in_progress(request)
     request.state, request.detail = Request.State.EXECUTING, ""
     request.save(update_fields=["state", "detail"])
+    journal.request(Action.REQUEST_STARTED, request)
     rollouts.begin(
         request,
         target=target,
@@ -162,6 +163,7 @@ def _retire(
     if was_dark and dark is not None:
         request.state = Request.State.EXECUTING
         request.save(update_fields=["state"])
+        journal.request(Action.REQUEST_STARTED, request)
         rollouts.begin_switched(
             request,
             step=Rollout.Step.RETIRE,

@@ -4,7 +4,8 @@ import pytest
 
 from promotion.models import Deployment, Request, Rollout, ServingInterval
 
-pytestmark = pytest.mark.django_db
+# Each service commits for real: only then do the database's deferred guards speak.
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def champion(environment="prod-eu"):

@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
+from governance.embedded.home import Home
 from tests.agent import versions
 
 FLEET = """
@@ -65,12 +66,19 @@ class System:
     def up(self, *only: str) -> None:
         ready = self.home / "ready"
         ready.unlink(missing_ok=True)
-        command = [sys.executable, "-m", "lockgate", "up", "--fleet-file", str(self.fleet)]
+        command = [
+            sys.executable,
+            "-c",
+            "import typer; from governance.embedded.commands import up; a=typer.Typer(); a.command('up')(up); a.command('no')(lambda: None); a()",
+            "up",
+            "--fleet-file",
+            str(self.fleet),
+        ]
         command += ["--once-ready-file", str(ready)]
         if only:
             command += ["--only", ",".join(only)]
-        log = (self.home / "up.log").open("ab")
-        self._process = subprocess.Popen(command, env=self.environ, stdout=log, stderr=log)
+        with (self.home / "up.log").open("ab") as log:
+            self._process = subprocess.Popen(command, env=self.environ, stdout=log, stderr=log)
         wait(ready.exists, seconds=90, what="the system to be ready")
 
     def down(self, how: signal.Signals = signal.SIGTERM) -> None:
@@ -95,6 +103,12 @@ class System:
         found: dict[str, Any] = json.loads((self.home / "run" / "up.json").read_text())
         return found
 
+    def server_pid(self, name: str) -> int:
+        """The process of an embedded server."""
+        record = Home.of(self.environ).record(name)
+        assert record, f"{name} does not run"
+        return int(record["pid"])
+
     @property
     def url(self) -> str:
         return str(self.running()["url"])
@@ -102,8 +116,16 @@ class System:
     def agent_url(self, name: str) -> str:
         return str(self.running()["agents"][name]["inference_url"])
 
-    def call(self, who: str, method: str, path: str, **options: Any) -> httpx.Response:
-        headers = {"Authorization": f"Bearer {self.tokens[who]}"}
+    def call(
+        self,
+        who: str,
+        method: str,
+        path: str,
+        *,
+        headers: dict[str, str] | None = None,
+        **options: Any,
+    ) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {self.tokens[who]}", **(headers or {})}
         url = f"{self.url}/api/v1/{path}"
         return httpx.request(method, url, headers=headers, timeout=30, **options)
 
@@ -120,10 +142,7 @@ class System:
             "POST",
             f"models/{made.model}/versions",
             content=made.blobs[made.digest],
-            headers={
-                "Authorization": f"Bearer {self.tokens['asha']}",
-                "Content-Type": "application/json",
-            },
+            headers={"Content-Type": "application/json"},
         )
         assert posted.status_code == 201, posted.text
         number = int(posted.json()["number"])

@@ -60,7 +60,7 @@ def test_with_polling_at_an_hour_the_worker_is_enough(told: System) -> None:
 
 
 def test_with_worker_and_broker_dead_agents_converge_by_polling(polling: System) -> None:
-    broker = int((polling.home / "broker.pid").read_text())
+    broker = polling.server_pid("broker")
     os.kill(broker, signal.SIGSTOP)
     try:
         seconds = switch_seconds(polling, "polled")
