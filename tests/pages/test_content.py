@@ -1,0 +1,247 @@
+"""Each page answers its question, with data and empty."""
+
+from collections.abc import Callable
+
+import pytest
+from django.test import Client
+
+from governance.models import User
+from promotion.models import Request
+from registry.models import RegisteredModel
+from tests.pages.factory import World
+
+EMPTY = [
+    ("/", "No model answers callers yet", "lockgate apply"),
+    ("/models/", "No model is registered", "lockgate "),
+    ("/promotions/", "No promotion waits for you", "lockgate "),
+    ("/fleet/", "No agent has enrolled yet", "lockgate apply"),
+    ("/audit/?action=rollout.failed", "No entry fits", ""),
+    ("/abnormal/", "", ""),
+]
+
+
+def text(client: Client, address: str, *, status: int = 200) -> str:
+    answer = client.get(address)
+    assert answer.status_code == status
+    return answer.content.decode()
+
+
+@pytest.mark.parametrize(("address", "title", "command"), EMPTY)
+def test_an_empty_page_says_so_and_how_to_fill_it(
+    rosa: User, browser: Callable[..., Client], address: str, title: str, command: str
+) -> None:
+    page = text(browser(rosa), address)
+
+    assert title in page
+    assert command in page
+
+
+def test_the_matrix_shows_what_was_decided_beside_what_agents_say(
+    waiting: Request, rosa: User, browser: Callable[..., Client]
+) -> None:
+    page = text(browser(rosa), "/")
+
+    assert "1 champion answers as decided, confirmed by their agents" in page
+    assert "live (confirmed)" in page
+    assert "by 2 of 2 agents" in page
+    assert "v2 waits for approval" in page
+    assert 'class="alarms"' not in page
+
+
+def test_a_silent_agent_raises_the_bar_on_every_page(
+    world: World, waiting: Request, rosa: User, browser: Callable[..., Client]
+) -> None:
+    world.rigs[1].falls_silent()
+    page = browser(rosa)
+
+    for address in ("/", "/models/", "/promotions/", "/fleet/", "/audit/", "/abnormal/"):
+        assert "agent eu-2 is silent. What it serves is unknown." in text(page, address)
+    assert "1 thing needs somebody now" in text(page, "/")
+    assert "by 1 of 2 agents" in text(page, "/")
+    assert "live (confirmed)" not in text(page, "/models/credit-default/")
+
+
+def test_a_cordoned_agent_raises_no_bar(
+    world: World, waiting: Request, rosa: User, browser: Callable[..., Client]
+) -> None:
+    page, agent = browser(rosa), world.rigs[1].agent
+    world.rigs[1].falls_silent()
+
+    answer = page.post(f"/fleet/{agent.pk}/cordon/", {"cordon": "yes", "reason": "New disk."})
+
+    assert (answer.status_code, answer["Location"]) == (302, f"/fleet/#agent-{agent.pk}")
+    assert 'class="alarms"' not in text(page, "/")
+    assert "by 1 of 1 agent" in text(page, "/")
+    assert "Uncordon" in text(page, "/fleet/")
+
+
+def test_an_agent_that_refuses_is_named_with_its_reason(
+    world: World, waiting: Request, rosa: User, browser: Callable[..., Client]
+) -> None:
+    rig = world.rigs[0]
+    refused = {"generation": 99, "reason": "BAD_SIGNATURE", "detail": "key 12ab is not known"}
+    rig.say(3, [], refused=refused)
+    page = browser(rosa)
+
+    assert "agent eu-1 refused generation 99: BAD_SIGNATURE" in text(page, "/")
+    assert "key 12ab is not known" in text(page, "/fleet/")
+
+
+def test_a_model_says_what_answers_where(
+    waiting: Request, rosa: User, browser: Callable[..., Client]
+) -> None:
+    page = text(browser(rosa), "/models/credit-default/")
+
+    assert "credit-default answers as version 1 in prod-eu" in page
+    assert "Estimate how likely a client is to default" in page
+
+
+def test_a_version_shows_its_files_schema_evidence_and_history(
+    waiting: Request, rosa: User, browser: Callable[..., Client]
+) -> None:
+    page = text(browser(rosa), "/models/credit-default/versions/2/")
+
+    assert "credit-default version 2 is trained and runs nowhere" in page
+    for part in ("model.onnx", "limit_bal", "warehouse.credit.clients", "0.768", "48,201"):
+        assert part in page
+    assert "registered the version" in page
+
+
+def test_a_rejected_version_says_why(
+    world: World, rosa: User, browser: Callable[..., Client]
+) -> None:
+    world.version(world.model("churn"), status="rejected")
+
+    assert "opset 99 is not known" in text(browser(rosa), "/models/churn/versions/1/")
+
+
+def test_a_promotion_shows_what_changes_and_what_is_signed(
+    waiting: Request, bram: User, browser: Callable[..., Client]
+) -> None:
+    page = text(browser(bram), f"/promotions/{waiting.pk}/")
+    version, old = waiting.deployment.version, waiting.replaces
+    assert old is not None
+
+    assert "credit-default 2 → prod-eu, replaces 1: waits for 1 approval" in page
+    assert (
+        f"credit-default version 2 (sha256 {version.digest[:12]}) may replace"
+        f" version 1 (sha256 {old.digest[:12]}) in prod-eu under policy 2." in page
+    )
+    assert "+0.004" in page
+    assert "149 of 48,201 (95 %: 0.00262 to 0.00363)" in page
+    assert "96 stricter, 53 laxer" in page
+
+
+def test_progress_names_each_agent(
+    world: World, waiting: Request, bram: User, browser: Callable[..., Client]
+) -> None:
+    world.sign(waiting, bram)
+    page = text(browser(bram), f"/promotions/{waiting.pk}/")
+
+    assert "under way, step load" in page
+    assert "0 of 2" in page
+    assert "eu-1" in page
+
+    world.settle()
+
+    assert "replaces 1: done" in text(browser(bram), f"/promotions/{waiting.pk}/")
+
+
+def test_a_rollout_that_an_agent_refuses_says_who_and_why(
+    world: World, waiting: Request, bram: User, browser: Callable[..., Client]
+) -> None:
+    world.sign(waiting, bram)
+    world.rigs[0].broken[waiting.deployment.version.digest] = "GOLDEN_MISMATCH"
+    world.settle()
+
+    page = text(browser(bram), f"/promotions/{waiting.pk}/")
+
+    assert "eu-1 refused: GOLDEN_MISMATCH" in page
+    assert "replaces 1: failed" in page
+
+
+def test_a_rollback_says_what_will_happen_and_does_it(
+    world: World, waiting: Request, bram: User, rosa: User, browser: Callable[..., Client]
+) -> None:
+    world.sign(waiting, bram)
+    world.settle()
+    page, address = browser(rosa), "/environments/prod-eu/models/credit-default/roll-back/"
+
+    assert "Roll credit-default back in prod-eu?" in text(page, address)
+    assert page.post(address, {"to": "1", "reason": " "}).status_code == 422
+    assert page.post(address, {"to": "9", "reason": "why"}).status_code == 409
+    assert page.post(address, {"to": "x", "reason": "why"}).status_code == 422
+    assert browser(bram).post(address, {"to": "1", "reason": "why"}).status_code == 403
+    assert RegisteredModel.objects.count() == 1
+
+    answer = page.post(address, {"to": "1", "reason": "Callers complain."})
+    world.settle()
+
+    assert answer.status_code == 302
+    shown = text(page, answer["Location"])
+    assert "credit-default 1 → back in prod-eu, replaces 2: done" in shown
+    assert "A rollback needs none." in shown
+    assert "rolled back to it" in shown
+
+
+def test_what_waits_for_me_is_first_and_counted(
+    waiting: Request, bram: User, rosa: User, browser: Callable[..., Client]
+) -> None:
+    assert "1 promotion waits for you" in text(browser(bram), "/promotions/")
+    assert 'class="count"' in text(browser(bram), "/")
+    assert "No promotion waits for you" in text(browser(rosa), "/promotions/")
+    assert 'class="count"' not in text(browser(rosa), "/")
+
+
+def test_the_log_is_filtered_and_paged_by_cursor(
+    world: World, waiting: Request, rosa: User, browser: Callable[..., Client]
+) -> None:
+    for number in range(30):
+        world.model(f"model-{number}")
+    page = browser(rosa)
+    newest = text(page, "/audit/")
+    (before,) = {part.split('"')[0] for part in newest.split("before=")[1:]}
+    older = text(page, f"/audit/?before={before}")
+
+    assert f'id="entry-{before}"' in newest
+    assert f'id="entry-{before}"' not in older
+    assert f'id="entry-{int(before) - 1}"' in older
+    assert "model.registered" in text(page, "/audit/?action=model.registered&model=credit-default")
+    assert "No entry fits" in text(page, "/audit/?actor=nobody-of-that-name")
+    assert "asked for its promotion" in text(page, "/audit/?actor=ASHA&text=risk-311")
+    assert "No entry fits" in text(page, '/audit/?actor=asha","')
+
+
+@pytest.mark.parametrize("query", ["before=-1", "before=x", f"before={10**30}", "before=١"])
+def test_an_odd_cursor_shows_the_newest(
+    rosa: User, browser: Callable[..., Client], query: str
+) -> None:
+    assert text(browser(rosa), f"/audit/?{query}")
+
+
+def test_what_cannot_be_searched_for_is_said(
+    rosa: User, browser: Callable[..., Client]
+) -> None:
+    page = browser(rosa)
+
+    assert page.get("/audit/?text=a%00b").status_code in {400, 422}
+    assert page.get("/audit/", {"text": "x" * 1_000}).status_code == 422
+    assert page.get("/audit/?text=%E2%80%AE").status_code == 422
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/models/nothing/",
+        "/models/nothing/versions/1/",
+        f"/models/credit-default/versions/{10**25}/",
+        "/promotions/00000000-0000-0000-0000-000000000000/",
+        "/environments/nowhere/models/nothing/roll-back/",
+        "/fleet/00000000-0000-0000-0000-000000000000/cordon/",
+        "/no/such/page/",
+    ],
+)
+def test_what_is_not_there_is_said_in_words(
+    rosa: User, browser: Callable[..., Client], address: str
+) -> None:
+    assert "There is no" in text(browser(rosa), address, status=404)
