@@ -7,6 +7,7 @@ it is our own code, or a command typed on the server, and acts on what was decid
 """
 
 from enum import StrEnum
+from uuid import UUID
 
 from django.db.models import Q, QuerySet
 from django.utils import timezone
@@ -147,10 +148,10 @@ def _live(actor: Actor) -> QuerySet[RoleBinding]:
     """Bindings that count now: neither they nor whose they are have ended."""
     bindings = RoleBinding.objects.filter(revoked_at=None)
     if actor.kind == "user":
-        return bindings.filter(user=actor.id, user__is_active=True)
+        return bindings.filter(user=UUID(actor.id), user__is_active=True)
     if actor.kind == "service":
         return bindings.filter(
-            token=actor.id,
+            token=UUID(actor.id),
             token__revoked_at=None,
             token__expires_at__gt=timezone.now(),
             token__owner__is_active=True,

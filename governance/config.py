@@ -29,7 +29,10 @@ class Config(BaseSettings):
     """``postgresql://`` URL of the application's role: it may not change the audit log."""
 
     database_owner_url: str | None = None
-    """URL of the role that owns the tables, for migrations only. Without it the first one migrates."""
+    """URL of the role that owns the tables, for migrations only.
+
+    Without it the application's role migrates, and the log is not safe from it.
+    """
 
     broker_url: str
     """Celery's broker, ``redis://`` or ``amqp://``. Agents never hold it."""

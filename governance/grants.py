@@ -21,8 +21,8 @@ def grant(connection: BaseDatabaseWrapper, *, role: str) -> None:
             "GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {}",
             "GRANT EXECUTE ON FUNCTION audit_append TO {}",
         ):
-            cursor.execute(sql.SQL(statement).format(name))  # type: ignore[arg-type]
+            cursor.execute(sql.SQL(statement).format(name))
         cursor.execute("REVOKE EXECUTE ON FUNCTION audit_append FROM PUBLIC")
         for table in READ_ONLY:
-            statement = sql.SQL("REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON {} FROM {}")
-            cursor.execute(statement.format(sql.Identifier(table), name))  # type: ignore[arg-type]
+            revoke = sql.SQL("REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON {} FROM {}")
+            cursor.execute(revoke.format(sql.Identifier(table), name))

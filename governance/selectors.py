@@ -1,5 +1,7 @@
 """Reading people, roles, tokens and environments."""
 
+from uuid import UUID
+
 from django.db.models import QuerySet
 
 from governance.actors import Actor
@@ -42,9 +44,9 @@ def roles_held_by(actor: Actor) -> QuerySet[RoleBinding]:
     """Return the live bindings of whoever acts."""
     live = RoleBinding.objects.filter(revoked_at=None).select_related("environment")
     if actor.kind == "user":
-        return live.filter(user=actor.id)
+        return live.filter(user=UUID(actor.id))
     if actor.kind == "service":
-        return live.filter(token=actor.id)
+        return live.filter(token=UUID(actor.id))
     return live.none()
 
 

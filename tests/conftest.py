@@ -110,15 +110,15 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
 @pytest.fixture(scope="session", autouse=True)
 def _flush_as_owner() -> Iterator[None]:
     """Empty the tables after a transactional test as the owner: the application may not."""
-    teardown = TransactionTestCase._fixture_teardown  # noqa: SLF001
+    teardown = TransactionTestCase._fixture_teardown
 
     def _fixture_teardown(case: TransactionTestCase) -> None:
         with as_owner(connections["default"]):
             teardown(case)
 
-    TransactionTestCase._fixture_teardown = _fixture_teardown  # type: ignore[method-assign]  # noqa: SLF001
+    TransactionTestCase._fixture_teardown = _fixture_teardown  # type: ignore[method-assign]
     yield
-    TransactionTestCase._fixture_teardown = teardown  # type: ignore[method-assign]  # noqa: SLF001
+    TransactionTestCase._fixture_teardown = teardown  # type: ignore[method-assign]
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -5,6 +5,7 @@ sites could make a browser send.
 """
 
 from dataclasses import dataclass
+from typing import cast
 
 from django.http import HttpRequest
 from rest_framework.authentication import BaseAuthentication
@@ -96,10 +97,11 @@ def agent_token_of(request: Request) -> ServiceToken:
     Raises:
         Forbidden: ``not_an_agent``, somebody else asks.
     """
-    if not isinstance(request.user, AgentCaller):
+    caller = cast("Caller | None", request.user)
+    if not isinstance(caller, AgentCaller):
         message = "Only an agent's own token opens this."
         raise Forbidden(message, code="not_an_agent")
-    return request.user.agent_token
+    return caller.agent_token
 
 
 def _caller(token: ServiceToken) -> Caller:

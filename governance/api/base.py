@@ -71,7 +71,9 @@ class ApiView(APIView):
         actor = actor_of(request)
         principal = f"{actor.kind}:{actor.id}"
         answer = idempotency.claim(
-            principal=principal, key=key, request_sha256=_fingerprint(request._request)  # noqa: SLF001
+            principal=principal,
+            key=key,
+            request_sha256=_fingerprint(request._request),  # noqa: SLF001
         )
         if answer is not None:
             raise _Repeated(answer)
@@ -81,7 +83,7 @@ class ApiView(APIView):
         if self._claimed is None or not isinstance(response, HttpResponse):
             return
         principal, key = self._claimed
-        if not 200 <= response.status_code < 300:  # noqa: PLR2004 - the class of success
+        if not 200 <= response.status_code < 300:
             idempotency.release(principal=principal, key=key)
             return
         if isinstance(response, Response):
@@ -111,7 +113,7 @@ def require_match(request: Request, etag: str) -> None:
         raise Stale(message, etag=etag)
 
 
-class _Repeated(Exception):  # noqa: N818 - not an error: the answer is there already
+class _Repeated(Exception):
     def __init__(self, answer: Answer) -> None:
         super().__init__()
         self.answer = answer

@@ -18,7 +18,7 @@ class Strict(serializers.Serializer[Any]):
             unknown = sorted(map(str, set(data) - writable))
             if unknown:
                 raise serializers.ValidationError(
-                    dict.fromkeys(unknown, ["This field does not exist here."])
+                    {name: ["This field does not exist here."] for name in unknown}
                 )
         return super().to_internal_value(data)
 
@@ -28,9 +28,7 @@ class Text(serializers.CharField):
 
     def __init__(self, *, limit: int = 2_000, blank: bool = False, **options: Any) -> None:
         self._limit = limit
-        super().__init__(
-            allow_blank=blank, max_length=limit, trim_whitespace=False, **options
-        )
+        super().__init__(allow_blank=blank, max_length=limit, trim_whitespace=False, **options)
 
     def to_internal_value(self, data: object) -> str:
         if not isinstance(data, str):

@@ -36,9 +36,7 @@ class Page(Generic[M]):
         return {"items": [render(row) for row in self.rows], "next": self.next}
 
 
-def cut(
-    rows: QuerySet[M], *, request: Request, by: str, newest_first: bool = False
-) -> Page[M]:
+def cut(rows: QuerySet[M], *, request: Request, by: str, newest_first: bool = False) -> Page[M]:
     """Cut the page that ``?cursor=`` and ``?limit=`` ask for.
 
     Args:
@@ -83,14 +81,19 @@ def _write(bound: object, after: object) -> str:
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
+def _storable(value: object) -> str:
+    text = str(value)
+    if "\0" in text:
+        raise ValueError
+    return text
+
+
 def _read(cursor: str, model: type[Model], by: str) -> tuple[Any, Any]:
     column = model._meta.get_field(by)  # noqa: SLF001 - Django's documented API
     try:
         padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
         bound, after = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
-        if "\0" in f"{bound}{after}":
-            raise ValueError
-        values = [column.clean(str(value), None) for value in (bound, after)]  # type: ignore[union-attr]
+        values = [column.clean(_storable(value), None) for value in (bound, after)]  # type: ignore[union-attr]
     except (UnicodeError, binascii.Error, ValueError, TypeError, ValidationError):
         message = "This cursor is not one of ours; begin with the first page."
         raise Invalid(message, code="bad_cursor", cursor="cannot be read") from None

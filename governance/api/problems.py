@@ -68,6 +68,21 @@ CODES_OF_DRF = {
     "permission_denied": "forbidden",
     "parse_error": "invalid",
 }
+NOTHING_HERE = (HTTPStatus.NOT_FOUND, "not_found", "There is nothing here.")
+NOT_ALLOWED = (HTTPStatus.FORBIDDEN, "forbidden", "You may not do this.")
+UNREADABLE = (HTTPStatus.BAD_REQUEST, "bad_request", "The request cannot be read.")
+OF_DJANGO: dict[type[Exception], tuple[HTTPStatus, str, str]] = {
+    Http404: NOTHING_HERE,
+    PermissionDenied: NOT_ALLOWED,
+    RequestDataTooBig: (
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        "too_large",
+        "The body is larger than this path takes.",
+    ),
+    SuspiciousOperation: UNREADABLE,
+    BadRequest: UNREADABLE,
+    UnreadablePostError: UNREADABLE,
+}
 
 
 def problem(
@@ -109,9 +124,8 @@ def handle(exc: Exception, context: Mapping[str, Any]) -> HttpResponse | None:
 
 def of_ours(exc: GovernanceError) -> HttpResponse:
     """Answer for an error our own code raised on purpose."""
-    known = next(kind for kind in type(exc).__mro__ if kind in STATUS or kind is Exception)
-    default = STATUS.get(known, HTTPStatus.BAD_REQUEST)
-    status = STATUS_OF_CODE.get(exc.code, default)
+    default = next((STATUS[kind] for kind in type(exc).__mro__ if kind in STATUS), None)
+    status = STATUS_OF_CODE.get(exc.code) or default or HTTPStatus.BAD_REQUEST
     headers = {}
     if status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = CHALLENGE
@@ -130,8 +144,9 @@ def _of_drf(exc: drf.APIException) -> HttpResponse:
     headers = {}
     if isinstance(exc, drf.NotAuthenticated | drf.AuthenticationFailed):
         status, headers = HTTPStatus.UNAUTHORIZED, {"WWW-Authenticate": CHALLENGE}
-    if isinstance(exc, drf.Throttled) and exc.wait:
-        headers["Retry-After"] = str(int(exc.wait) + 1)
+    wait = getattr(exc, "wait", None)
+    if isinstance(exc, drf.Throttled) and wait:
+        headers["Retry-After"] = str(int(wait) + 1)
     if isinstance(exc, drf.ValidationError):
         wrong = {"problems": dict(_flat(exc.detail))}
         return problem(status, code="invalid", detail="The input is wrong.", context=wrong)
@@ -160,27 +175,21 @@ def _of_database(exc: Exception) -> HttpResponse | None:
 
 
 def _of_django(exc: Exception) -> HttpResponse | None:
-    if isinstance(exc, Http404):
-        return problem(HTTPStatus.NOT_FOUND, code="not_found", detail="There is nothing here.")
-    if isinstance(exc, PermissionDenied):
-        return problem(HTTPStatus.FORBIDDEN, code="forbidden", detail="You may not do this.")
-    if isinstance(exc, TransitionNotAllowed):
-        return problem(HTTPStatus.CONFLICT, code="transition_not_allowed", detail=str(exc))
-    if isinstance(exc, RequestDataTooBig):
-        return too_large()
     if isinstance(exc, DjangoValidationError):
         detail = "; ".join(exc.messages)
         return problem(HTTPStatus.BAD_REQUEST, code="invalid", detail=detail)
-    if isinstance(exc, SuspiciousOperation | BadRequest | UnreadablePostError):
-        detail = "The request cannot be read."
-        return problem(HTTPStatus.BAD_REQUEST, code="bad_request", detail=detail)
+    if isinstance(exc, TransitionNotAllowed):
+        return problem(HTTPStatus.CONFLICT, code="transition_not_allowed", detail=str(exc))
+    # In this order: a body that is too big is also suspicious.
+    for kind, answer in OF_DJANGO.items():
+        if isinstance(exc, kind):
+            return _said(answer)
     return None
 
 
-def too_large() -> HttpResponse:
-    """Answer a body over the limit."""
-    detail = "The body is larger than this path takes."
-    return problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, code="too_large", detail=detail)
+def _said(answer: tuple[HTTPStatus, str, str]) -> HttpResponse:
+    status, code, detail = answer
+    return problem(status, code=code, detail=detail)
 
 
 def unavailable() -> HttpResponse:
@@ -197,23 +206,21 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer what Django refuses before any view: ``handler400``."""
     if not is_api(request):
         return defaults.bad_request(request, exception)
-    return _of_django(exception) or problem(
-        HTTPStatus.BAD_REQUEST, code="bad_request", detail="The request cannot be read."
-    )
+    return _of_django(exception) or _said(UNREADABLE)
 
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer a refusal outside of the API's views: ``handler403``."""
     if not is_api(request):
         return defaults.permission_denied(request, exception)
-    return problem(HTTPStatus.FORBIDDEN, code="forbidden", detail="You may not do this.")
+    return _said(NOT_ALLOWED)
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer a path that does not exist: ``handler404``."""
     if not is_api(request):
         return defaults.page_not_found(request, exception)
-    return problem(HTTPStatus.NOT_FOUND, code="not_found", detail="There is nothing here.")
+    return _said(NOTHING_HERE)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

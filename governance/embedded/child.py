@@ -1,9 +1,9 @@
-"""One supervised program: started, read, and started again when it dies.
+r"""One supervised program: started, read, and started again when it dies.
 
          start            dies
 waiting -------> running ------> waiting (1, 2, 4 ... 30 s; 1 s again after a good minute)
-   \\                | stop
-    \\--- stop ----> ended
+   \                | stop
+    \--- stop ----> ended
 """
 
 import os

@@ -1,6 +1,6 @@
 """Every write to an environment."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db import IntegrityError, transaction
 
@@ -68,7 +68,7 @@ def _added(slug: str, fields: dict[str, object]) -> Environment:
 
 
 def _check(slug: str, kind: str, position: int) -> None:
-    problems: dict[str, object] = {}
+    problems: dict[str, Any] = {}
     if not names.is_slug(slug):
         problems["slug"] = "is not 1 to 63 lower-case letters, digits and inner hyphens"
     if kind not in Environment.Kind.values:

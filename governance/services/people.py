@@ -1,6 +1,7 @@
 """Every write to an account."""
 
 from collections.abc import Mapping
+from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.password_validation import validate_password
@@ -146,7 +147,7 @@ def _refuse_own(actor: Actor, user: User, fields: set[str]) -> None:
 
 
 def _refuse_unknown(user: User, changes: Mapping[str, object]) -> None:
-    problems: dict[str, object] = {}
+    problems: dict[str, Any] = {}
     for name, value in changes.items():
         if name not in CHANGEABLE:
             problems[name] = "is no field of an account, or never changes"
@@ -158,7 +159,7 @@ def _refuse_unknown(user: User, changes: Mapping[str, object]) -> None:
 
 
 def _check(user: User) -> None:
-    problems: dict[str, object] = {}
+    problems: dict[str, Any] = {}
     for name, limit in (("username", 150), ("person", 100)):
         problems[name] = names.problem_with(getattr(user, name), limit=limit)
     if user.username in {".", ".."}:

@@ -97,9 +97,7 @@ def authenticate(secret: str) -> ServiceToken:
 
 
 @transaction.atomic
-def revoke(
-    *, token_id: UUID, actor: Actor, environment: Environment | None = None
-) -> ServiceToken:
+def revoke(*, token_id: UUID, actor: Actor, environment: Environment | None = None) -> ServiceToken:
     """End a token; its next request is refused.
 
     Args:

@@ -140,7 +140,8 @@ def test_the_log_reads_in_pages_that_end(api, ada):
 
 def test_the_log_is_filtered(api, ada):
     client = api(ada)
-    found = pages(client, "/api/v1/audit/entries", action="role.granted", object=f"principal:{ada.id}")
+    query = {"action": "role.granted", "object": f"principal:{ada.id}"}
+    found = pages(client, "/api/v1/audit/entries", **query)
     assert len(found) == 2
     assert found[0]["details"]["role"] == "auditor"
     assert client.get("/api/v1/audit/entries/1").json()["seq"] == 1

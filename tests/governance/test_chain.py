@@ -14,6 +14,7 @@ from django.db import (
     transaction,
 )
 
+from governance.audit import selectors
 from governance.audit import services as audit
 from governance.audit.actions import Action
 from governance.audit.models import Entry
@@ -91,9 +92,14 @@ def test_an_entry_that_cannot_be_written_takes_the_change_with_it(set_up):
 
 
 def test_a_change_that_fails_takes_its_entry_with_it(set_up):
-    with pytest.raises(RuntimeError), transaction.atomic():
+    @transaction.atomic
+    def change():
         record(set_up)
-        raise RuntimeError
+        message = "too late"
+        raise RuntimeError(message)
+
+    with pytest.raises(RuntimeError, match="too late"):
+        change()
     assert not Entry.objects.exists()
     assert verify().ok
 
@@ -102,10 +108,14 @@ def test_a_change_without_an_entry_is_refused_at_commit(set_up):
     made = define_environment(slug="qa", kind="qa", actor=set_up).environment
     with pytest.raises(IntegrityError, match=f"environment:{made.pk} has no audit entry"):
         Environment.objects.update(position=9)
-    with pytest.raises(IntegrityError, match="no audit entry"), transaction.atomic():
-        Environment.objects.update(position=9)
-        record(set_up)  # About something else.
 
+    @transaction.atomic
+    def change_with_an_entry_about_something_else():
+        Environment.objects.update(position=9)
+        record(set_up)
+
+    with pytest.raises(IntegrityError, match="no audit entry"):
+        change_with_an_entry_about_something_else()
     assert Environment.objects.get().position == 0
 
 
@@ -150,7 +160,13 @@ def test_a_refusal_outlives_the_change_it_refused(set_up, audit_trail, bram):
 
 @pytest.mark.parametrize(
     "text",
-    ["plain", 'quote " and \\ backslash', "größer 模型 \U0001f600", "\x7f\u2028</script>", "tab\tnl\n"],
+    [
+        "plain",
+        'quote " and \\ backslash',
+        "größer 模型 \U0001f600",
+        "\x7f\u2028</script>",
+        "tab\tnl\n",
+    ],
 )
 def test_a_leaf_is_canonical_whatever_it_names(set_up, text):
     with transaction.atomic():
@@ -166,8 +182,6 @@ def test_details_that_json_cannot_hold_are_refused(set_up, details):
 
 
 def test_searching_by_every_filter(set_up):
-    from governance.audit import selectors
-
     define_environment(slug="qa", kind="qa", actor=set_up)
     for name in selectors.EQUAL:
         value = getattr(Entry.objects.get(), name)

@@ -114,9 +114,7 @@ class TestOverHttp:
         body = b'{"text": "' + b"x" * 100 + b'"}'
         answer = client.post(ECHO, body, content_type="application/json")
         assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
-        answer = client.post(
-            ECHO, body, content_type="application/json", HTTP_IDEMPOTENCY_KEY="x"
-        )
+        answer = client.post(ECHO, body, content_type="application/json", HTTP_IDEMPOTENCY_KEY="x")
         assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
 
     @pytest.mark.parametrize(

@@ -117,7 +117,10 @@ INSERT INTO audit_entry SELECT 13, at, replace(leaf, '"seq":12', '"seq":13'), re
             ["UPDATE audit_payload SET body = replace(body, 'qa', 'zz') WHERE seq = 5"],
             "entry 5: its payload does not have the hash in its leaf",
         ),
-        (["UPDATE audit_payload SET salt = '\\x00' WHERE seq = 5"], "entry 5: its payload does not"),
+        (
+            ["UPDATE audit_payload SET salt = '\\x00' WHERE seq = 5"],
+            "entry 5: its payload does not",
+        ),
         (["DELETE FROM audit_payload WHERE seq = 5"], "entry 5: its payload is missing"),
         (
             ["UPDATE audit_payload SET body = NULL, salt = NULL WHERE seq = 5"],
