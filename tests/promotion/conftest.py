@@ -14,9 +14,10 @@ from django.db import transaction
 from governance.actors import Actor
 from governance.audit import services as audit
 from governance.audit.actions import Action
+from governance.audit.models import Entry
 from governance.models import User
 from promotion import wire
-from promotion.models import Agent, DesiredState, Request, Rollout
+from promotion.models import Agent, Deployment, DesiredState, Request, Rollout, Target
 from promotion.selectors import states
 from promotion.services import agents, environments, requests
 from registry.models import Blob, Inspection, ModelVersion, RegisteredModel, VersionFile
@@ -225,3 +226,48 @@ def sign() -> Callable[..., Request]:
         return requests.approve(request_id=request.pk, user=user, actor=actor, **arguments)
 
     return signed
+
+
+@pytest.fixture
+def rules(world: World) -> Callable[..., None]:
+    """Publish other rules for prod-eu; what is not named is as in ``PROD``."""
+
+    def publish(slug: str = "prod-eu", **changes: object) -> None:
+        document = PROD if slug == "prod-eu" else QA
+        policy = {**document["policy"], **changes}
+        environments.apply(slug=slug, document={**document, "policy": policy}, actor=SET_UP)
+
+    return publish
+
+
+@pytest.fixture
+def replayed(db: None) -> Callable[[], None]:
+    """Read the audit log alone, and find that the tables say the same."""
+
+    def check() -> None:
+        last: dict[str, dict[str, Any]] = {}
+        for entry in Entry.objects.order_by("seq").select_related("payload"):
+            body = json.loads(entry.payload.body)
+            kind = entry.subject.partition(":")[0]
+            if kind in {"deployment", "request", "rollout", "target"}:
+                last[entry.subject] = {**last.get(entry.subject, {}), **body}
+        for deployment in Deployment.objects.all():
+            found = last.pop(f"deployment:{deployment.pk}")
+            assert (found["state"], found["role"]) == (deployment.state, deployment.role)
+        for request in Request.objects.all():
+            found = last.pop(f"request:{request.pk}")
+            told = found["state"]
+            if request.state == "executing" and told in {"open", "approved"}:
+                told = "executing"  # That it executes is told by its rollout's entries.
+            assert told == request.state
+        for rollout in Rollout.objects.all():
+            found = last.pop(f"rollout:{rollout.pk}")
+            assert (found["step"], found["generation"]) == (rollout.step, rollout.generation)
+        for target in Target.objects.all():
+            found = last.pop(f"target:{target.pk}")
+            assert found["generation"] == target.generation
+            numbers = target.states.order_by("generation").values_list("generation", flat=True)
+            assert list(numbers) == list(range(1, target.generation + 1))
+        assert last == {}
+
+    return check
