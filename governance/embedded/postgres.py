@@ -71,7 +71,7 @@ class Postgres:
                 output=output,
             )
         _ensure_roles(child, sockets)
-        return Started(child, _urls(sockets))
+        return Started(child, {**_urls(sockets), "data": str(seat.data)})
 
 
 def ping(sockets: Path, *, role: str = "lockgate_app", database: str = DATABASE) -> bool:

@@ -26,7 +26,11 @@ SECRETS = (
     "SIGNING_KEY_FILE",
     "SUCCESSOR_KEY_FILE",
 )
-"""The control plane's own: no agent inherits them."""
+"""The control plane's own: no agent inherits them, nor the store's credentials."""
+
+
+def is_secret(variable: str) -> bool:
+    return variable in SECRETS or variable.startswith("AWS_")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +98,7 @@ def serving(agent: Agent, *, site: Site, admission: Callable[[], Admission]) -> 
 
     def environ() -> dict[str, str]:
         """Give it its settings; nothing of the control plane's, and no token in a command line."""
-        kept = {name: value for name, value in site.environ.items() if name not in SECRETS}
+        kept = {name: value for name, value in site.environ.items() if not is_secret(name)}
         found = {
             **kept,
             "PYTHONUNBUFFERED": "1",

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -137,12 +136,13 @@ def _attach_or_see_off(home: Home, server: Server) -> dict[str, str] | None:
 
 
 def stop_started(home: Home | None = None) -> None:
-    """Stop what this process started, last first; what it merely attached to goes on."""
+    """Stop what this process started, last first; what it merely attached to goes on.
+
+    Records stay: by now they may be of servers that another process has started.
+    """
     for own in reversed(_own):
         if own.starter != os.getpid() or home not in (None, own.home):
             continue
         if own.child.poll() is None:
             processes.stop(own.child, seconds=GOODBYE_SECONDS, with_signal=own.server.stop_signal)
-        with suppress(OSError):
-            (own.home.run / f"{own.server.name}.json").unlink(missing_ok=True)
     _own[:] = [own for own in _own if own.starter == os.getpid() and home not in (None, own.home)]

@@ -31,6 +31,7 @@ from governance.embedded.stream import Stream
 from governance.embedded.watch import Watch
 
 OWN = "lockgate"
+NAMES = (OWN, "postgres", "broker", "mirror", "migrate", "fleet", "web", "worker")
 PATIENCE_SECONDS = 30.0
 """How long agents wait for the web process before they start without it."""
 
@@ -67,9 +68,10 @@ class Supervisor:
         self.failure: BaseException | None = None
         self._plan = plan
         self._agents = plan.agents()
-        names = [OWN, "migrate", "web", "worker", *(agent.name for agent in self._agents)]
+        names = [*NAMES, *(agent.name for agent in self._agents)]
         self._stream = Stream(out or sys.stdout, names)
         self._stops = 0
+        self._interruptible = False
         self._ready = threading.Event()
         self._thread: threading.Thread | None = None
         self._environ = dict(plan.environ)
@@ -119,7 +121,7 @@ class Supervisor:
         """
         try:
             with self._alone(), self._signals():
-                provide.provide_missing(self._environ, thread_stays=True)
+                self._provide()
                 crew = Crew(self.home, self._stream)
                 try:
                     self._bring_up(crew)
@@ -127,6 +129,14 @@ class Supervisor:
                     self._take_down(crew)
         except OSError as error:
             raise EmbeddedError(describe_os(error)) from error
+
+    def _provide(self) -> None:
+        self._interruptible = True
+        provide.provide_missing(self._environ, thread_stays=True)
+        self._interruptible = False
+        data = Path(str((self.home.record("postgres") or {}).get("data", self.home.path)))
+        if "DATABASE_URL" not in self._plan.environ and not data.is_relative_to(self.home.path):
+            self._stream.say(OWN, f"the home is closed to PostgreSQL: its data lie in {data}")
 
     def _bring_up(self, crew: Crew) -> None:
         port = programs.web_port(self.home, wanted=self._plan.port)
@@ -229,6 +239,8 @@ class Supervisor:
 
     def _caught(self, _number: int, _frame: FrameType | None) -> None:
         self._stops += 1
+        if self._interruptible:  # Nothing is up yet, and what is starting is on a leash.
+            raise KeyboardInterrupt
 
     def _take_down(self, crew: Crew) -> None:
         self._stream.say(OWN, "stopping")

@@ -140,7 +140,7 @@ class Stage:
                     self.done.add(name)
                 elif name not in healthy and "healthcheck" in self.services[name]:
                     healthy |= {name} if self.is_healthy(name) else set()
-            time.sleep(0.1)
+            time.sleep(0.5)  # A check costs a process, and takes time from what is starting.
 
     def _may_start(self, name: str, healthy: set[str]) -> bool:
         wanted = self.services[name].get("depends_on", {})

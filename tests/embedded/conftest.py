@@ -43,6 +43,19 @@ def used(template: Path, home: Path) -> Path:
     return home
 
 
+@pytest.fixture(scope="module")
+def shared(template: Path) -> Iterator[Holder]:
+    """Servers for tests that only look at them."""
+    folder = Path(tempfile.mkdtemp(prefix="lg-"))
+    home = folder / "home"
+    shutil.copytree(template, home, ignore=shutil.ignore_patterns("port", "*.json", "s"))
+    holder = Holder(clean_environ(home))
+    holder.given = holder.urls()
+    yield holder
+    holder.let_go()
+    shutil.rmtree(folder)
+
+
 @pytest.fixture
 def hold() -> Iterator[Callable[..., Holder]]:
     """Start holders that end with the test."""

@@ -45,6 +45,7 @@ class Holder:
             extra_groups=None if user is None else [],
         )
         self.home = Path(environ["LOCKGATE_HOME"])
+        self.given: dict[str, str] = {}
 
     def urls(self) -> dict[str, str]:
         """Wait for what it was given."""

@@ -226,7 +226,7 @@ def test_every_service_of_ours_comes_up_and_is_healthy(
             "web:8000": web,
             "127.0.0.1:8000": web,
             "0.0.0.0:8000": web,
-            "0.0.0.0": "127.0.0.1",  # noqa: S104
+            "0.0.0.0": "127.0.0.1",
             "172.30.80.0/24": "127.0.0.0/8",
             "/run/secrets/secret_key": prepared["SECRET_KEY_PATH"],
             "/run/secrets/signing_key": prepared["SIGNING_KEY_PATH"],

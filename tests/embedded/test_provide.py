@@ -46,10 +46,8 @@ def test_everything_that_is_missing_is_given(home: Path, hold: Hold) -> None:
     assert isinstance(key, Ed25519PrivateKey)
 
 
-def test_the_application_owns_no_tables_and_its_owner_can_make_databases(
-    used: Path, hold: Hold
-) -> None:
-    urls = hold(used).urls()
+def test_the_application_owns_no_tables_and_its_owner_can_make_databases(shared: Holder) -> None:
+    urls = shared.given
 
     with psycopg.connect(urls["DATABASE_OWNER_URL"], autocommit=True) as owner:
         owner.execute("CREATE TABLE entries (id int)")
@@ -62,8 +60,8 @@ def test_the_application_owns_no_tables_and_its_owner_can_make_databases(
             app.execute("DROP TABLE entries")
 
 
-def test_the_broker_and_the_mirror_do_not_share_a_password(used: Path, hold: Hold) -> None:
-    urls = hold(used).urls()
+def test_the_broker_and_the_mirror_do_not_share_a_password(shared: Holder) -> None:
+    urls = shared.given
 
     mirror, broker = urlsplit(urls["MIRROR_URL"]), urlsplit(urls["BROKER_URL"])
     once = Retry(NoBackoff(), 0)
@@ -75,22 +73,20 @@ def test_the_broker_and_the_mirror_do_not_share_a_password(used: Path, hold: Hol
             client.ping()
 
 
-def test_what_is_secret_is_closed_to_others(home: Path, hold: Hold) -> None:
-    hold(home).urls()
+def test_what_is_secret_is_closed_to_others(shared: Holder) -> None:
+    folders = {each.name: stat.S_IMODE(each.stat().st_mode) for each in shared.home.iterdir()}
+    keys = {stat.S_IMODE(each.stat().st_mode) for each in (shared.home / "keys").iterdir()}
+    record = (shared.home / "run" / "broker.json").stat().st_mode
 
-    open_folders = [each.name for each in home.iterdir() if each.stat().st_mode & 0o077]
-    keys = [stat.S_IMODE(each.stat().st_mode) for each in (home / "keys").glob("[!.]*")]
-
-    assert open_folders == []
-    assert set(keys[:2]) == {0o600}
+    assert set(folders.values()) == {0o700}
+    assert keys == {0o600}
+    assert stat.S_IMODE(record) == 0o600
 
 
-def test_a_second_process_attaches_quickly(used: Path, hold: Hold) -> None:
-    first = hold(used)
-    given = first.urls()
-    pids = first.servers()
+def test_a_second_process_attaches_quickly(shared: Holder, hold: Hold) -> None:
+    given, pids = shared.given, shared.servers()
 
-    second = hold(used)
+    second = hold(shared.home)
     attached = second.urls()
 
     assert {**attached, "seconds": ""} == {**given, "seconds": ""}

@@ -11,16 +11,18 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 from urllib.request import ProxyHandler, build_opener
 
 import pytest
 
 from governance.embedded import EmbeddedError
 from governance.embedded.supervisor import Plan, Supervisor
-from tests.embedded.holding import ROOT, children_of, clean_environ, gone
+from tests.embedded.holding import ROOT, Holder, children_of, clean_environ, gone
 
 AGENTS = ["eu-1", "eu-2", "eu-dark", "qa-1", "qa-dark"]
 COMMAND = "import typer; from governance.embedded.commands import up; typer.run(up)"
+AUDIT = "from governance.embedded.commands import audit; audit()"
 
 
 class Up:
@@ -85,13 +87,19 @@ def bring_up() -> Iterator[Callable[..., Up]]:
 
 
 def answer(address: str) -> int:
-    with build_opener(ProxyHandler({})).open(address, timeout=5) as found:
-        return int(found.status)
+    try:
+        with build_opener(ProxyHandler({})).open(address, timeout=5) as found:
+            return int(found.status)
+    except HTTPError as refused:
+        with refused:
+            return refused.code
 
 
 def test_the_whole_system_comes_up_stays_up_and_goes(
-    used: Path, bring_up: Callable[..., Up]
+    used: Path, bring_up: Callable[..., Up], hold: Callable[..., Holder]
 ) -> None:
+    before = hold(used)
+    before.urls()
     first = bring_up(used)
 
     # It comes up, and says where.
@@ -121,20 +129,31 @@ def test_the_whole_system_comes_up_stays_up_and_goes(
     # No agent knows what is the control plane's alone.
     environ = Path(f"/proc/{standing['agents']['eu-1']['pid']}/environ").read_text()
     assert "DATABASE_URL" not in environ
-    assert json.loads((used / "run" / "broker.json").read_text())["url"] not in environ
+    assert before.record("broker")["url"] not in environ
 
-    # What dies comes back: an agent, and a server.
-    os.kill(standing["agents"]["eu-2"]["pid"], signal.SIGKILL)
-    broker = json.loads((used / "run" / "broker.json").read_text())
-    os.kill(broker["pid"], signal.SIGKILL)
-    first.wait(lambda: first.standing()["agents"]["eu-2"]["starts"] == 2)
-    first.wait(lambda: first.standing()["ready"])
-    first.wait(
-        lambda: json.loads((used / "run" / "broker.json").read_text())["pid"] != broker["pid"]
+    # Its audit log can be checked while it runs.
+    checked = subprocess.run(
+        [sys.executable, "-c", AUDIT, "verify"],
+        env=clean_environ(used),
+        capture_output=True,
+        text=True,
+        check=False,
     )
-    assert "eu-2     | was ended by SIGKILL; starts again in 1 s" in first.said()
-    assert "broker   | is gone; starts again" in first.said()
-    assert json.loads((used / "run" / "broker.json").read_text())["url"] == broker["url"]
+    assert checked.returncode == 0, checked.stderr
+
+    # What dies comes back: an agent, and the servers that somebody else had started.
+    found = before.record("broker")
+    starts = standing["agents"]["eu-2"]["starts"]
+    os.kill(standing["agents"]["eu-2"]["pid"], signal.SIGKILL)
+    before.let_go()
+    first.wait(lambda: set(before.servers().values()) <= children_of(first.process.pid))
+    first.wait(lambda: first.standing()["agents"]["eu-2"]["starts"] > starts)
+    first.wait(lambda: first.standing()["ready"])
+    assert re.search(r"eu-2     \| was ended by SIGKILL; starts again in \d s", first.said())
+    for name in ("postgres", "broker  ", "mirror  "):
+        assert f"{name} | is gone; starts again" in first.said()
+    assert before.record("broker")["url"] == found["url"]
+    first.wait(lambda: answer(f"{standing['url']}/health/ready") == 200)
 
     # A Ctrl-C stops it in order, and nothing is left.
     everybody = children_of(first.process.pid)
