@@ -15,7 +15,7 @@ from promotion.models import DarkTally, Deployment, Request, Rollout
 from promotion.selectors import abnormal, observed
 from promotion.selectors.abnormal import Alarm
 from promotion.selectors.observed import Champion, Place
-from registry.models import RegisteredModel, ModelVersion
+from registry.models import ModelVersion, RegisteredModel
 
 LOADED_STATES = (Deployment.State.DARK, Deployment.State.PRODUCTION)
 
@@ -109,9 +109,7 @@ def matrix(environments: list[Environment], *, now: datetime) -> Matrix:
     )
 
 
-def _cells(
-    models: Iterable[RegisteredModel], environments: list[Environment]
-) -> dict[Place, Cell]:
+def _cells(models: Iterable[RegisteredModel], environments: list[Environment]) -> dict[Place, Cell]:
     return {(model.pk, place.pk): Cell(place) for model in models for place in environments}
 
 

@@ -60,13 +60,14 @@ class ModelPage:
     def title(self) -> str:
         """The answer this page gives."""
         name = self.model.name
-        answers = [
-            f"version {place.champion.deployment.version.number} in {place.environment.slug}"
-            for place in self.places
-            if place.champion
-        ]
-        if answers:
-            return f"{name} answers as {joined(answers)}"
+        where: dict[int, list[str]] = {}
+        for place in self.places:
+            if place.champion:
+                number = place.champion.deployment.version.number
+                where.setdefault(number, []).append(place.environment.slug)
+        if where:
+            answers = [f"version {number} in {joined(slugs)}" for number, slugs in where.items()]
+            return f"{name} answers as {', and as '.join(answers)}"
         if self.versions:
             newest = self.versions[0].version.number
             return f"{name} answers nobody yet; its newest version is {newest}"

@@ -119,11 +119,12 @@ class PromotionPage:
         """The answer this page gives."""
         row, place = self.request, self.request.environment.slug
         what = f"{row.model.name} {self.version.number}"
-        lead = {
+        leads: Mapping[str, str] = {
             Request.Kind.DEPLOY_DARK: f"{what} \N{RIGHTWARDS ARROW} dark in {place}",
             Request.Kind.RETIRE: f"{what} \N{RIGHTWARDS ARROW} retired in {place}",
             Request.Kind.ROLLBACK: f"{what} \N{RIGHTWARDS ARROW} back in {place}",
-        }.get(row.kind, f"{what} \N{RIGHTWARDS ARROW} {place}")
+        }
+        lead = leads.get(row.kind, f"{what} \N{RIGHTWARDS ARROW} {place}")
         instead = f", replaces {self.replaces.number}" if self.replaces else ""
         return f"{lead}{instead}: {self.standing}"
 
@@ -262,9 +263,7 @@ def _tally(request: Request) -> Tally | None:
 
 def progress(request: Request) -> Progress:
     """How far the newest rollout of a request has come. Two queries."""
-    steps = Prefetch(
-        "steps", RolloutStep.objects.select_related("agent__report", "agent__target")
-    )
+    steps = Prefetch("steps", RolloutStep.objects.select_related("agent__report", "agent__target"))
     rollout = request.rollouts.select_related("target").prefetch_related(steps).first()
     if rollout is None:
         return Progress(request, None, [], [])

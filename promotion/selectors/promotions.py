@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeAlias
+from uuid import UUID
 
 from django.db.models import Count, Q, QuerySet
 
@@ -70,7 +71,7 @@ def waiting_for(actor: Actor) -> Rows:
 def _signing_places(actor: Actor) -> list[tuple[object, str]]:
     """Where this person may sign: (environment or None for all, group or "" for all)."""
     bindings = RoleBinding.objects.filter(
-        user=actor.id,
+        user=UUID(actor.id),
         user__is_active=True,
         revoked_at=None,
         role__in=ROLES[Permission.APPROVE],

@@ -16,6 +16,7 @@ from promotion.selectors.tallies import Tally, tallies_of
 from promotion.selectors.timeline import Event
 from registry.models import ModelVersion
 
+
 @dataclass(frozen=True, slots=True)
 class Golden:
     """How one agent reproduced the golden transactions."""

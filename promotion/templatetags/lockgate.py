@@ -135,7 +135,9 @@ def utc(at: datetime) -> str:
 @register.filter
 def clock(at: datetime) -> str:
     """The time of day, with the date unless it is today's."""
-    return f"{at:%H:%M:%S}" if at.date() == timezone.now().date() else f"{at.day} {at:%b %Y, %H:%M:%S}"
+    return (
+        f"{at:%H:%M:%S}" if at.date() == timezone.now().date() else f"{at.day} {at:%b %Y, %H:%M:%S}"
+    )
 
 
 @register.filter

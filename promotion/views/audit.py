@@ -26,9 +26,7 @@ def audit(request: HttpRequest) -> HttpResponse:
     kept = {name: value for name, value in filters.items() if value}
     address = request.META.get("REMOTE_ADDR")
     detail = urlencode(kept)
-    access_log.note(
-        kind=access_log.LOG_READ, principal=actor.label, address=address, detail=detail
-    )
+    access_log.note(kind=access_log.LOG_READ, principal=actor.label, address=address, detail=detail)
     context = {"page": found, "nav": "audit", "query": urlencode(kept)}
     return framed(request, "audit.html", context)
 

@@ -45,9 +45,7 @@ def cordon(request: HttpRequest, pk: UUID) -> HttpResponse:
         wanted = request.POST.get("cordon") == "yes"
         change = agents.cordon if wanted else agents.uncordon
         try:
-            change(
-                agent_id=pk, reason=request.POST.get("reason", ""), actor=actor_of(request)
-            )
+            change(agent_id=pk, reason=request.POST.get("reason", ""), actor=actor_of(request))
         except GovernanceError as refusal:
             error = refusal
         else:

@@ -48,7 +48,6 @@ NO_CONTENT = 204
 def page(view: View[P]) -> View[P]:
     """Guard a page: sign in first, hold a role anywhere, and get refusals in plain words."""
 
-    @never_cache
     @wraps(view)
     def guarded(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
         if not request.user.is_authenticated:
@@ -59,7 +58,7 @@ def page(view: View[P]) -> View[P]:
         except GovernanceError as error:
             return problem(request, error)
 
-    return guarded
+    return cast("View[P]", never_cache(guarded))
 
 
 def user_of(request: HttpRequest) -> User:
@@ -125,8 +124,8 @@ def problems_of(error: GovernanceError) -> dict[str, str]:
 
 def _to_sign_in(request: HttpRequest) -> HttpResponse:
     """Go to the sign-in page, and afterwards back here; a live part reloads its whole page."""
-    response = redirect_to_login(request.get_full_path())
-    if request.headers.get("HX-Request"):
-        response = HttpResponse(status=401)
-        response["HX-Refresh"] = "true"
+    if not request.headers.get("HX-Request"):
+        return redirect_to_login(request.get_full_path())
+    response = HttpResponse(status=401)
+    response["HX-Refresh"] = "true"
     return response

@@ -2,8 +2,8 @@
 
 from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -131,14 +131,15 @@ def shown(request: HttpRequest, pk: UUID, *, error: GovernanceError | None = Non
     found = promotion_page.promotion_page(pk)
     _require_view(request, found.request)
     actor, row = actor_of(request), found.request
-    place = {"environment": row.environment, "group": row.model.group}
     context = {
         "page": found,
         "progress": found.progress,
         "nav": "promotions",
         "meanings": MEANINGS.items(),
         "may_sign": _may_sign(request, found),
-        "may_operate": access.allowed(actor, Permission.OPERATE, **place),
+        "may_operate": access.allowed(
+            actor, Permission.OPERATE, environment=row.environment, group=row.model.group
+        ),
         "is_requester": (row.requester_kind, row.requester_id) == (actor.kind, actor.id),
         "form": request.POST,
         "error": error,

@@ -14,6 +14,7 @@ urlpatterns = [
     path("models/", models.models, name="models"),
     path("models/<slug:name>/", models.model, name="model"),
     path("models/<slug:name>/versions/<int:number>/", models.version, name="version"),
+    path("models/<slug:name>/versions/<int:number>/lineage/", models.lineage, name="lineage"),
     path("promotions/", promotions.promotions, name="promotions"),
     path("promotions/<uuid:pk>/", promotions.promotion, name="promotion"),
     path("promotions/<uuid:pk>/progress/", promotions.progress, name="progress"),

@@ -27,7 +27,7 @@ from promotion.services import agents, environments, requests
 from registry.models import Blob, Inspection, ModelVersion, RegisteredModel, VersionFile
 
 SET_UP = Actor.from_task("set-up")
-PASSWORD = "correct horse battery"  # noqa: S105 - of people who exist for one test
+PASSWORD = "correct horse battery"
 FEATURES = ("limit_bal", "age", "pay_0", "pay_2", "bill_amt1", "pay_amt1")
 BINS = 20
 
@@ -151,7 +151,10 @@ class World:
     ) -> ModelVersion:
         """The model's next version, inspected."""
         number = model.versions.count() + 1
-        files = {"model.onnx": ("model", 1_200_000 + 20_000 * number), "golden.json": ("golden", 8_412)}
+        files = {
+            "model.onnx": ("model", 1_200_000 + 20_000 * number),
+            "golden.json": ("golden", 8_412),
+        }
         manifest = {**_manifest(model.name, number, files, features), **extra}
         text = json.dumps(manifest)
         version = ModelVersion.objects.create(
@@ -191,7 +194,13 @@ class World:
         return rig
 
     def ask(
-        self, version: ModelVersion, to: str, environment: str, *, by: User | None = None, **more: Any
+        self,
+        version: ModelVersion,
+        to: str,
+        environment: str,
+        *,
+        by: User | None = None,
+        **more: Any,
     ) -> Request:
         """Open a request."""
         outcome = requests.open_request(
@@ -268,7 +277,12 @@ def _manifest(
         "model": model,
         "kind": "onnx",
         "files": [
-            {"path": path, "size": size, "sha256": _digest(f"{model} {number} {path}"), "role": role}
+            {
+                "path": path,
+                "size": size,
+                "sha256": _digest(f"{model} {number} {path}"),
+                "role": role,
+            }
             for path, (role, size) in files.items()
         ],
         "inputs": [
@@ -276,7 +290,9 @@ def _manifest(
                 "name": "X",
                 "datatype": "FP32",
                 "shape": [-1, len(features)],
-                "features": [{"name": n, "min": 0, "max": 1_000, "missing": False} for n in features],
+                "features": [
+                    {"name": n, "min": 0, "max": 1_000, "missing": False} for n in features
+                ],
             }
         ],
         "outputs": [{"name": "probabilities", "datatype": "FP32", "shape": [-1, 2]}],

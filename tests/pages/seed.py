@@ -1,6 +1,6 @@
 """Fill a development database with the story pages are looked at with.
 
-    LOCKGATE_HOME=/some/folder .venv/bin/python -m tests.pages.seed
+LOCKGATE_HOME=/some/folder .venv/bin/python -m tests.pages.seed
 """
 
 import os
@@ -12,7 +12,7 @@ from governance import embedded
 
 def story() -> None:
     """Three models in four environments; one promotion waits, one agent is silent."""
-    from tests.pages.factory import FEATURES, World  # noqa: PLC0415 - needs Django
+    from tests.pages.factory import FEATURES, World
 
     world = World()
     asha = world.person("asha", "submitter", first_name="Asha", last_name="Rao")

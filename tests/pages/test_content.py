@@ -212,16 +212,14 @@ def test_the_log_is_filtered_and_paged_by_cursor(
     assert "No entry fits" in text(page, '/audit/?actor=asha","')
 
 
-@pytest.mark.parametrize("query", ["before=-1", "before=x", f"before={10**30}", "before=١"])
+@pytest.mark.parametrize("query", ["before=-1", "before=x", f"before={10**30}", "before=%D9%A1"])
 def test_an_odd_cursor_shows_the_newest(
     rosa: User, browser: Callable[..., Client], query: str
 ) -> None:
     assert text(browser(rosa), f"/audit/?{query}")
 
 
-def test_what_cannot_be_searched_for_is_said(
-    rosa: User, browser: Callable[..., Client]
-) -> None:
+def test_what_cannot_be_searched_for_is_said(rosa: User, browser: Callable[..., Client]) -> None:
     page = browser(rosa)
 
     assert page.get("/audit/?text=a%00b").status_code in {400, 422}

@@ -56,7 +56,7 @@ def test_signing_in_takes_a_new_session(bram: User, client: Client) -> None:
 
 
 def test_a_wrong_password_is_told_and_noted(bram: User, client: Client) -> None:
-    answer = enter(client, password="wrong")  # noqa: S106 - wrong on purpose
+    answer = enter(client, password="wrong")
 
     assert answer.status_code == 401
     assert "That is not the name and password" in answer.content.decode()

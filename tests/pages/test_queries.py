@@ -70,7 +70,7 @@ def test_more_models_versions_agents_and_requests_make_no_more_queries(
     for number in range(3, 6):
         world.agent(f"eu-{number}", "prod-eu")
     world.environment("prod-eu", "production", approvals=1)
-    for number in range(6):
+    for _ in range(6):
         version = world.version(Request.objects.get(state="open", ticket="RISK-311").model)
         world.ask(version, "production", "prod-eu", by=asha)
         world.ask(version, "dark", "prod-eu")

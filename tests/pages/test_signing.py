@@ -48,9 +48,7 @@ def test_an_approval_carries_the_request_out(
     assert approval.content_hash == waiting.content_hash
 
 
-def test_a_rejection_ends_it(
-    waiting: Request, bram: User, browser: Callable[..., Client]
-) -> None:
+def test_a_rejection_ends_it(waiting: Request, bram: User, browser: Callable[..., Client]) -> None:
     sent(browser(bram), waiting, decision="reject", comment="The flips are too lax.")
 
     assert Request.objects.get(pk=waiting.pk).state == "rejected"
@@ -87,7 +85,7 @@ def test_a_form_that_is_not_as_the_page_made_it_changes_nothing(
 def test_a_refused_form_keeps_what_was_written_but_not_the_password(
     waiting: Request, bram: User, browser: Callable[..., Client]
 ) -> None:
-    answer = sent(browser(bram), waiting, password="a-wrong-one", comment="Half a page of text.")  # noqa: S106
+    answer = sent(browser(bram), waiting, password="a-wrong-one", comment="Half a page of text.")
 
     assert "Half a page of text." in answer.content.decode()
     assert "a-wrong-one" not in answer.content.decode()
@@ -153,9 +151,7 @@ def test_an_expired_request_cannot_be_signed(
 
     with transaction.atomic():
         Request.objects.filter(pk=waiting.pk).update(expires_at=timezone.now() - timedelta(1))
-        audit.record(
-            Action.REQUEST_EXPIRED, actor=SET_UP, object="system", subject=waiting.subject
-        )
+        audit.record(Action.REQUEST_EXPIRED, actor=SET_UP, object="system", subject=waiting.subject)
 
     refused(sent(browser(bram), waiting), waiting, status=409, says="expired")
 
