@@ -61,6 +61,6 @@ def _allowed(url: str) -> str:
     for *_, sockaddr in found:
         ip = ipaddress.ip_address(sockaddr[0])
         if any(ip.version == network.version and ip in network for network in networks):
-            host = f"[{ip}]" if ip.version == 6 else str(ip)  # noqa: PLR2004 - IPv6
+            host = f"[{ip}]" if ip.version == 6 else str(ip)
             return f"http://{host}:{port}"
     return ""

@@ -30,13 +30,23 @@ class Journal:
             "digest": deployment.version.digest,
         }
         self._about(
-            deployment, action, f"deployment:{deployment.pk}", request, {**facts, **details}
+            deployment,
+            action,
+            f"deployment:{deployment.pk}",
+            request=request,
+            details={**facts, **details},
         )
 
     def request(self, action: Action, request: Request, **details: object) -> None:
         """A request was opened, signed or settled."""
         facts = {"kind": request.kind, "state": request.state, "content_hash": request.content_hash}
-        self._about(request.deployment, action, request.subject, request, {**facts, **details})
+        self._about(
+            request.deployment,
+            action,
+            request.subject,
+            request=request,
+            details={**facts, **details},
+        )
 
     def approval(self, action: Action, approval: Approval, request: Request) -> None:
         """Somebody signed."""
@@ -49,7 +59,9 @@ class Journal:
             "content_hash": approval.content_hash,
             "method": approval.method,
         }
-        self._about(request.deployment, action, f"approval:{approval.pk}", request, details)
+        self._about(
+            request.deployment, action, f"approval:{approval.pk}", request=request, details=details
+        )
 
     def rollout(self, action: Action, rollout: Rollout, **details: object) -> None:
         """A rollout began, moved on or ended."""
@@ -61,7 +73,11 @@ class Journal:
         }
         request = rollout.request
         self._about(
-            request.deployment, action, f"rollout:{rollout.pk}", request, {**facts, **details}
+            request.deployment,
+            action,
+            f"rollout:{rollout.pk}",
+            request=request,
+            details={**facts, **details},
         )
 
     def target(self, action: Action, target: Target, **details: object) -> None:
@@ -105,6 +121,7 @@ class Journal:
         deployment: Deployment,
         action: Action,
         subject: str,
+        *,
         request: Request | None,
         details: Mapping[str, object],
     ) -> None:

@@ -23,7 +23,7 @@ from promotion.services import agents, environments, requests
 from registry.models import Blob, Inspection, ModelVersion, RegisteredModel, VersionFile
 
 SET_UP = Actor.from_task("tests.set_up")
-PASSWORD = "correct horse battery"  # noqa: S105 - of people who exist for one test
+PASSWORD = "correct horse battery"
 QA = {"kind": "qa", "position": 1, "policy": {"approvals": 0, "bake_seconds": 0.0}}
 PROD = {
     "kind": "production",

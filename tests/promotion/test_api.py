@@ -78,7 +78,7 @@ def test_a_dry_run_answers_and_changes_nothing(world, api, asha):
     world.version()
     entries = Entry.objects.count()
 
-    answer = promote(api(asha), **{})
+    answer = promote(api(asha))
     assert answer.status_code == 201
     Request.objects.all()
     before = Entry.objects.count()
@@ -238,9 +238,7 @@ def test_nobody_enrols_without_a_good_join_token(world):
     world.agent("eu-1")
     for token in ("", "lgj_nonsense", "x" * 201, "\ud800"):
         body = json.dumps({"join_token": token, "name": "eve"})
-        answer = APIClient().post(
-            "/api/v1/agents/enrol", body, content_type="application/json"
-        )
+        answer = APIClient().post("/api/v1/agents/enrol", body, content_type="application/json")
         assert answer.status_code in {400, 401}, answer.content
     assert Agent.objects.count() == 1
 

@@ -25,13 +25,14 @@ environments:
       - {tier: live, mirror_fraction: 0.5, agents: [eu-1, eu-2]}
       - {tier: dark, agents: [eu-dark]}
 """
+LOCKGATE = str(Path(sys.executable).with_name("lockgate"))
 PEOPLE = {
     "asha": ("submitter", "viewer"),
     "bram": ("approver",),
     "omar": ("operator",),
     "ada": ("auditor", "admin"),
 }
-PASSWORD = "a passphrase for one test run"  # noqa: S105
+PASSWORD = "a passphrase for one test run"
 MAKE_PEOPLE = """
 import json, django
 django.setup()
@@ -66,14 +67,7 @@ class System:
     def up(self, *only: str) -> None:
         ready = self.home / "ready"
         ready.unlink(missing_ok=True)
-        command = [
-            sys.executable,
-            "-c",
-            "import typer; from governance.embedded.commands import up; a=typer.Typer(); a.command('up')(up); a.command('no')(lambda: None); a()",
-            "up",
-            "--fleet-file",
-            str(self.fleet),
-        ]
+        command = [LOCKGATE, "up", "--fleet-file", str(self.fleet)]
         command += ["--once-ready-file", str(ready)]
         if only:
             command += ["--only", ",".join(only)]

@@ -30,7 +30,9 @@ def withdraw(*, request_id: UUID, reason: str, actor: Actor) -> Request:
             message, rule="not_the_requester", object=request.chain, subject=request.subject
         )
     journal, now = Journal(actor), timezone.now()
-    settle(request, Request.State.WITHDRAWN, Action.REQUEST_WITHDRAWN, reason, journal, now)
+    settle(
+        request, Request.State.WITHDRAWN, Action.REQUEST_WITHDRAWN, reason, journal=journal, now=now
+    )
     journal.write()
     return request
 
@@ -46,7 +48,7 @@ def expire(*, request_id: UUID, actor: Actor, now: datetime | None = None) -> bo
         return False
     journal = Journal(actor)
     detail = "Nobody settled it in time."
-    settle(request, Request.State.EXPIRED, Action.REQUEST_EXPIRED, detail, journal, now)
+    settle(request, Request.State.EXPIRED, Action.REQUEST_EXPIRED, detail, journal=journal, now=now)
     journal.write()
     return True
 
@@ -74,7 +76,7 @@ def lock_open(request_id: UUID, *, also: tuple[str, ...] = ()) -> tuple[Request,
 
 
 def settle(
-    request: Request, state: str, action: Action, detail: str, journal: Journal, now: datetime
+    request: Request, state: str, action: Action, detail: str, *, journal: Journal, now: datetime
 ) -> None:
     """Write down how a request ended."""
     request.state, request.settled_at, request.detail = state, now, detail

@@ -103,7 +103,9 @@ def reject(
         now=now,
     )
     journal.approval(Action.REQUEST_REJECTED, approval, request)
-    settle(request, Request.State.REJECTED, Action.REQUEST_REJECTED, comment, journal, now)
+    settle(
+        request, Request.State.REJECTED, Action.REQUEST_REJECTED, comment, journal=journal, now=now
+    )
     journal.write()
     return request
 

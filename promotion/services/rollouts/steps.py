@@ -41,7 +41,7 @@ def after_load(context: Context, tally: Tally) -> None:
 
 
 def after_commit(context: Context, tally: Tally) -> None:
-    """All have switched: bake. One refuses: switch back. Time is up: halt, or go on if rolling back."""
+    """All have switched: bake. One refuses: switch back. Out of time: halt; a rollback goes on."""
     is_rollback = context.request.kind == Request.Kind.ROLLBACK
     if tally.refused and not is_rollback:
         _switch_back(context, _refusal_words(tally))
