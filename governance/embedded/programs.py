@@ -70,6 +70,9 @@ def web(site: Site) -> Program:
     command += ["--worker-class", "gthread", "--workers", "1", "--threads", str(THREADS)]
     command += ["--bind", f"{ports.LOOPBACK}:{site.port}", "--no-control-socket"]
     command += ["--graceful-timeout", "5", "--timeout", "60", "--log-level", "warning"]
+    # Well above the agents' two seconds between polls: at the default of two, the web process
+    # closes a connection just as an agent uses it.
+    command += ["--keep-alive", "15"]
     health = f"{site.url}/health/ready"
     site.home.folder("static")  # Whitenoise warns about one that is not there.
     return Program("web", command, site.server_environ, 8, site.url, health)

@@ -60,8 +60,10 @@ def execute(
         return _retire(request, targets=targets, journal=journal, now=now)
     target = targets.get(TIER[request.kind])
     found = Rules.model_validate(request.policy.document)
-    if target is None or len(fleet_facts.required(target, now=now)) < found.minimum_agents:
-        return _wait(request, f"waiting for {found.minimum_agents} agent(s)", journal)
+    # The minimum is of those who answer: one dark agent is enough to score copies.
+    minimum = 1 if request.kind == Request.Kind.DEPLOY_DARK else found.minimum_agents
+    if target is None or len(fleet_facts.required(target, now=now)) < minimum:
+        return _wait(request, f"waiting for {minimum} agent(s)", journal)
     refuse_if_in_progress(request)
     request.state, request.detail = Request.State.EXECUTING, ""
     request.save(update_fields=["state", "detail"])
