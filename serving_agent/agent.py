@@ -68,7 +68,7 @@ class Agent:
             file_bytes=settings.fetch_bytes,
         )
         self._control_plane = ControlPlane(
-            settings.url or identity.url,
+            identity.url,
             token=identity.token,
             seconds=settings.http_seconds,
             ca_file=settings.ca_file,

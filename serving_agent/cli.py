@@ -7,6 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
+import msgspec
 import typer
 from pydantic import ValidationError
 
@@ -140,7 +141,13 @@ def run(
     try:
         state.open()
         state.lock()
-        identity = state.identity() or _join(settings, state)
+        identity = state.identity()
+        if identity is None:
+            identity = _join(settings, state)
+        elif settings.url and settings.url != identity.url:
+            # The control plane has moved. What it says is still checked by its key.
+            identity = msgspec.structs.replace(identity, url=settings.url)
+            state.save_identity(identity)
         _serve(settings, identity, state)
     except EnrolmentRefused as exc:
         _fail(str(exc))
@@ -161,8 +168,10 @@ def _logging() -> None:
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
     # Every call of the courier would be a line.
-    for noisy in ("httpx", "httpcore", "uvicorn"):
+    for noisy in ("httpx", "httpcore"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    # A line for each request that is not HTTP would let callers fill the disk.
+    logging.getLogger("uvicorn").setLevel(logging.ERROR)
 
 
 def main() -> None:

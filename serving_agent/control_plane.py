@@ -23,6 +23,7 @@ from serving_agent.signing import PublicKey
 
 ANSWER_BYTES = 1024 * 1024
 REDIRECTS = 3
+UPLOAD_SECONDS = 60.0
 RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
 _MALFORMED = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 T = TypeVar("T")
@@ -151,7 +152,7 @@ class ControlPlane:
             "x-content-sha256": hashlib.sha256(content).hexdigest(),
         }
         place = f"agents/self/predictions?kind={kind}"
-        self._call("POST", place, content=content, headers=headers)
+        self._call("POST", place, content=content, headers=headers, deadline=UPLOAD_SECONDS)
 
     def _json(
         self, method: str, place: str, body: dict[str, Any] | None, *, authorized: bool = True
@@ -172,6 +173,7 @@ class ControlPlane:
         headers: dict[str, str] | None = None,
         limit: int = ANSWER_BYTES,
         seconds: float | None = None,
+        deadline: float | None = None,
         authorized: bool = True,
     ) -> tuple[httpx.Response, bytes]:
         sent = dict(headers or {})
@@ -185,9 +187,9 @@ class ControlPlane:
             headers=sent,
             timeout=httpx.Timeout(seconds, connect=min(2.0, seconds)),
         )
-        deadline = time.monotonic() + seconds
+        latest = time.monotonic() + (deadline or seconds)
         with self._sent(request) as response:
-            body = _read(response, limit=limit, deadline=deadline)
+            body = _read(response, limit=limit, deadline=latest)
             if response.status_code != 304:
                 _raise_for(response, body)
             return response, body

@@ -220,10 +220,11 @@ def _check_consistent(document: Document) -> None:
     if document.signer not in {key.keyid for key in payload.keys}:
         raise Nack(Reason.INVALID, "keys: the one that signed is not among them")
     _check_unique([one.model for one in payload.models], "model named twice")
+    digests = [ref.digest for one in payload.models for _, ref in one.refs()]
+    _check_unique(digests, "a version in two slots")
     for one in payload.models:
-        refs = [ref for _, ref in one.refs()]
-        _check_unique([ref.digest for ref in refs], f"{one.model}: a version in two slots")
-        _check_unique([ref.version for ref in refs], f"{one.model}: a number in two slots")
+        numbers = [ref.version for _, ref in one.refs()]
+        _check_unique(numbers, f"{one.model}: a number in two slots")
         if one.champion is None and (one.candidate or one.bake):
             raise Nack(Reason.INVALID, f"{one.model}: candidate or bake without a champion")
 

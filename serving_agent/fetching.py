@@ -79,6 +79,8 @@ class _Fetch:
                 self._store.add(sha256, chunks, limit=limit, offset=stream.offset)
         except (TemporaryFailure, PermanentFailure) as exc:
             raise VersionFailure(Reason.FETCH_FAILED, str(exc)) from exc
+        if not self._store.has(sha256, size):
+            raise VersionFailure(Reason.INVALID, f"{sha256[:12]} has not the size that was named")
 
     def _watched(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
         looked_at = time.monotonic()

@@ -14,12 +14,14 @@ from typing import Any
 
 import msgspec
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from serving_agent.files import read_or_none, write_atomic
 
 logger = logging.getLogger(__name__)
 
 BACKLOG = 1024
+HEAD_BYTES = 64 * 1024
 
 
 class Address(msgspec.Struct, frozen=True):
@@ -80,6 +82,28 @@ def url_of(listener: socket.socket, *, advertise: str) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
+class BoundedProtocol(HttpToolsProtocol):
+    """uvicorn's protocol, with an end to how long a request's head may be."""
+
+    _head = 0
+    _in_head = False
+
+    def on_message_begin(self) -> None:
+        self._head, self._in_head = 0, True
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        super().on_headers_complete()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._in_head:
+            self._head += len(data)
+            if self._head > HEAD_BYTES:
+                self.send_400_response("The head of the request is too long.")
+
+
 class Listener(uvicorn.Server):
     """uvicorn for one app, leaving signals to the agent."""
 
@@ -88,7 +112,7 @@ class Listener(uvicorn.Server):
             uvicorn.Config(
                 app,
                 loop="none",
-                http="httptools",
+                http=BoundedProtocol,
                 ws="none",
                 lifespan="off",
                 interface="asgi3",

@@ -20,6 +20,7 @@ from serving_agent.plan import Role, Wanted
 from serving_agent.ports import Tensor
 
 READY_SECONDS = 1.0
+TIMED = 20
 
 
 class Loaded:
@@ -107,10 +108,10 @@ class Loaded:
         result = run_golden(self._session, self.manifest, self._golden)
         if result.passed != result.total:
             raise VersionFailure(Reason.GOLDEN_MISMATCH, result.detail)
+        self.golden_result = result
         # The first run pays for lazy set-up; the second says what a request costs.
-        timed = run_golden(self._session, self.manifest, self._golden)
-        self.golden_result = timed
-        self.dear = timed.mean_ms > dear_ms
+        some = GoldenSet(self._golden.tolerance, self._golden.transactions[:TIMED])
+        self.dear = run_golden(self._session, self.manifest, some).mean_ms > dear_ms
 
     def check(self) -> bool:
         """Run one golden transaction, at most once a second, and say whether it came out right."""

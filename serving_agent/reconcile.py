@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from serving_agent import memory, plan, reports
-from serving_agent.attempts import TRIES, Attempts
+from serving_agent.attempts import COUNTED, FINAL, TRIES, Attempts
 from serving_agent.documents import Document
 from serving_agent.errors import Abandoned, ChangedOnDisk, Reason, VersionFailure
 from serving_agent.fetching import BlobSource, fetch_version
@@ -86,6 +86,7 @@ class Reconciler:
         self._wanted: list[Wanted] = []
         self._departing: list[Loaded] = []
         self._events: list[Unloaded] = []
+        self._told: tuple[Key, str] | None = None
         self._decide = threading.Lock()
         self._wake = threading.Event()
         self._stopping = False
@@ -206,11 +207,24 @@ class Reconciler:
         except Abandoned:
             logger.info("%s version %s is no longer wanted", wanted.model, wanted.version)
         except VersionFailure as failure:
-            logger.warning("%s version %s failed: %s", wanted.model, wanted.version, failure)
-            if self._document is before:
-                final = False if isinstance(failure, ChangedOnDisk) else None
-                self._attempts.failed(wanted.digest, failure.reason, final=final)
-                self._note(wanted, Progress("failed", failure.reason, failure.detail))
+            self._failed(wanted, failure, before)
+        except Exception as exc:
+            logger.exception("%s version %s failed unforeseen", wanted.model, wanted.version)
+            reason = Reason.OUT_OF_MEMORY if isinstance(exc, MemoryError) else Reason.LOAD_FAILED
+            self._failed(wanted, VersionFailure(reason, repr(exc)), before)
+
+    def _failed(self, wanted: Wanted, failure: VersionFailure, before: Document | None) -> None:
+        if self._document is not before:
+            return  # A newer document has begun anew.
+        told = (wanted.key, str(failure))
+        # An outage of a day is tried thousands of times, and told once.
+        again = told == self._told and failure.reason not in (*FINAL, *COUNTED)
+        self._told = told
+        level = logging.DEBUG if again else logging.WARNING
+        logger.log(level, "%s version %s failed: %s", wanted.model, wanted.version, failure)
+        final = False if isinstance(failure, ChangedOnDisk) else None
+        self._attempts.failed(wanted.digest, failure.reason, final=final)
+        self._note(wanted, Progress("failed", failure.reason, failure.detail))
 
     def _note(self, wanted: Wanted, progress: Progress) -> None:
         with self._decide:

@@ -59,7 +59,7 @@ class WireTensor(msgspec.Struct):
     name: str
     datatype: str
     shape: list[int]
-    data: msgspec.Raw
+    data: msgspec.Raw = msgspec.Raw(b"")
     parameters: dict[str, Any] | None = None
 
 
@@ -92,13 +92,19 @@ def _values(wire: WireTensor) -> list[Any]:
     return _flatten(nested, datatype=wire.datatype)
 
 
-def _check_shape(wire: WireTensor, count: int) -> None:
+def check_shape(wire: WireTensor, count: int) -> None:
+    """Refuse a shape that does not hold ``count`` values."""
     if len(wire.shape) > MAX_RANK:
         raise BadRequest(f"{wire.name!r}: more than {MAX_RANK} dimensions")
     if any(size < 1 for size in wire.shape):
         raise BadRequest(f"{wire.name!r}: every dimension is at least 1")
     if math.prod(wire.shape) != count:
         raise BadRequest(f"{wire.name!r}: shape {wire.shape} does not hold {count} values")
+
+
+def refuse_infinite(wire: WireTensor, data: NDArray[Any]) -> None:
+    if np.isinf(data).any():
+        raise BadRequest(f"{wire.name!r}: a number is too large for {wire.datatype}")
 
 
 def read(wire: WireTensor) -> Tensor:
@@ -112,15 +118,17 @@ def read(wire: WireTensor) -> Tensor:
     dtype = DTYPES.get(wire.datatype)
     if dtype is None:
         raise BadRequest(f"{wire.name!r}: unknown datatype {wire.datatype[:32]!r}")
+    if not wire.data:
+        raise BadRequest(f"{wire.name!r}: data is missing")
     values = _values(wire)
-    _check_shape(wire, len(values))
+    check_shape(wire, len(values))
     try:
         with np.errstate(over="ignore"):
             data = np.array(values, dtype=dtype)
     except (OverflowError, ValueError, TypeError) as exc:
         raise BadRequest(f"{wire.name!r}: a value does not fit {wire.datatype}") from exc
-    if wire.datatype in FLOATS and np.isinf(data).any():
-        raise BadRequest(f"{wire.name!r}: a number is too large for {wire.datatype}")
+    if wire.datatype in FLOATS:
+        refuse_infinite(wire, data)
     return Tensor(wire.name, wire.datatype, tuple(wire.shape), data.reshape(wire.shape))
 
 

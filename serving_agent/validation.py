@@ -52,7 +52,7 @@ def validate(
     manifest, model_file, golden = (str(path) for path in task_files)
     seconds = max(1, round(limits.seconds))
     task = Task(manifest, model_file, golden, seconds, limits.memory_bytes)
-    child = subprocess.Popen(  # noqa: S603 - our own interpreter, our own module
+    child = subprocess.Popen(
         [*command, msgspec.json.encode(task).decode()],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

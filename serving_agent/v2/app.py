@@ -11,11 +11,12 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, TypeVar, TypeVarTuple
 
 from numpy.typing import NDArray
-from onnxruntime.capi.onnxruntime_pybind11_state import (  # type: ignore[import-untyped]
+from onnxruntime.capi.onnxruntime_pybind11_state import (
     InvalidArgument,
 )
 
@@ -24,7 +25,7 @@ from serving_agent.loaded import Loaded
 from serving_agent.metrics import CONTENT_TYPE, Metrics
 from serving_agent.ports import Recorder
 from serving_agent.runtime import Routes, Runtime
-from serving_agent.v2 import describe, infer
+from serving_agent.v2 import binary, describe, infer
 from serving_agent.v2.http import (
     Gone,
     Receive,
@@ -44,6 +45,7 @@ Ts = TypeVarTuple("Ts")
 logger = logging.getLogger(__name__)
 
 QUEUE_PER_THREAD = 32
+MODEL_METHODS = {"": "GET", "config": "GET", "stats": "GET", "ready": "GET", "infer": "POST"}
 OPEN_TO_ALL = ("/v2/health/live", "/v2/health/ready")
 
 
@@ -110,6 +112,8 @@ class App:
             if response.status >= 400:
                 self._refusals[response.status] += 1
             await send_response(send, response, closing=self._gate.draining)
+            if response.then is not None:
+                response.then()
         except Gone:
             return
         finally:
@@ -159,8 +163,7 @@ class App:
             if len(rest) < 2:
                 raise BadRequest("a version number is missing", status=404)
             version, rest = rest[1], rest[2:]
-        methods = {(): "GET", ("ready",): "GET", ("infer",): "POST"}
-        expected = methods.get(tuple(rest))
+        expected = MODEL_METHODS.get("/".join(rest))
         if expected is None:
             raise BadRequest("there is nothing at this path", status=404)
         if exchange.scope["method"] != expected:
@@ -170,7 +173,9 @@ class App:
         loaded, routes = self._find(model, version)
         if rest == ["ready"]:
             return await self._model_ready(loaded)
-        return reply(describe.model(loaded, routes), headers=loaded.headers)
+        about = {"config": describe.config, "stats": describe.stats}.get("/".join(rest))
+        content = about(loaded) if about else describe.model(loaded, routes)
+        return reply(content, headers=loaded.headers)
 
     # About the agent
 
@@ -228,14 +233,13 @@ class App:
         if not self._options.answers:
             raise BadRequest("this agent is of the dark tier and answers nobody", status=403)
         body = await read_body(exchange.scope, exchange.receive, limit=self._options.body_bytes)
-        if header(exchange.scope, b"inference-header-content-length") is not None:
-            raise BadRequest("binary tensors are not taken here, send JSON")
+        json_length = header(exchange.scope, binary.LENGTH_HEADER)
         loaded = self._acquire(model, version)
         started = time.perf_counter()
         try:
-            call = infer.read(body, loaded)
+            call = infer.read(body, loaded, json_length=json_length)
             outputs = await self._run(loaded, call)
-            content = infer.write(call, loaded, outputs)
+            response = infer.write(call, loaded, outputs)
         except Exception as exc:
             if not isinstance(exc, BadRequest):
                 loaded.count(milliseconds=0.0, failed=True)
@@ -244,9 +248,10 @@ class App:
             loaded.release()
         latency_ms = (time.perf_counter() - started) * 1000
         loaded.count(milliseconds=latency_ms, failed=False)
-        if self._recorder is not None:
-            self._recorder.answered(infer.answer(call, loaded, outputs, latency_ms=latency_ms))
-        return Response(200, content, loaded.headers)
+        if self._recorder is None:
+            return response
+        answer = infer.answer(call, loaded, outputs, latency_ms=latency_ms)
+        return replace(response, then=partial(self._recorder.answered, answer))
 
     async def _run(self, loaded: Loaded, call: infer.Call) -> list[NDArray[Any]]:
         """Run a cheap model here, a dear one in a worker: a thread costs more than a small tree."""

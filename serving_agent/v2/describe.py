@@ -6,13 +6,15 @@ from serving_agent.loaded import Loaded
 from serving_agent.manifests import TensorSpec
 from serving_agent.runtime import Routes, Runtime
 
+EXTENSIONS = ["binary_tensor_data", "model_configuration", "model_repository", "statistics"]
+
 
 def _tensor(spec: TensorSpec) -> dict[str, Any]:
     return {"name": spec.name, "datatype": spec.datatype, "shape": list(spec.shape)}
 
 
 def server(software: str) -> dict[str, Any]:
-    return {"name": "lockgate-serving-agent", "version": software, "extensions": []}
+    return {"name": "lockgate-serving-agent", "version": software, "extensions": EXTENSIONS}
 
 
 def model(loaded: Loaded, routes: Routes) -> dict[str, Any]:
@@ -23,6 +25,42 @@ def model(loaded: Loaded, routes: Routes) -> dict[str, Any]:
         "inputs": [_tensor(spec) for spec in loaded.manifest.inputs],
         "outputs": [_tensor(spec) for spec in loaded.manifest.outputs],
         "parameters": {"version": str(loaded.version), "digest": loaded.digest},
+    }
+
+
+def config(loaded: Loaded) -> dict[str, Any]:
+    """Describe a model as clients of other servers ask for it."""
+
+    def of(spec: TensorSpec) -> dict[str, Any]:
+        kind = "STRING" if spec.datatype == "BYTES" else spec.datatype
+        return {"name": spec.name, "data_type": f"TYPE_{kind}", "dims": list(spec.shape)}
+
+    return {
+        "name": loaded.model,
+        "platform": "onnxruntime_onnx",
+        "backend": "onnxruntime",
+        "max_batch_size": 0,
+        "input": [of(spec) for spec in loaded.manifest.inputs],
+        "output": [of(spec) for spec in loaded.manifest.outputs],
+    }
+
+
+def stats(loaded: Loaded) -> dict[str, Any]:
+    answered = loaded.requests - loaded.errors
+    nanoseconds = round(loaded.latency.sum_ms * 1e6)
+    return {
+        "model_stats": [
+            {
+                "name": loaded.model,
+                "version": str(loaded.version),
+                "inference_count": answered,
+                "execution_count": answered,
+                "inference_stats": {
+                    "success": {"count": answered, "ns": nanoseconds},
+                    "fail": {"count": loaded.errors, "ns": 0},
+                },
+            }
+        ]
     }
 
 

@@ -32,6 +32,8 @@ class Response:
     body: bytes
     headers: list[Header] = field(default_factory=list)
     content_type: bytes = JSON
+    then: Callable[[], None] | None = None
+    """What is done once the caller has the answer."""
 
 
 def reply(content: object, *, status: int = 200, headers: Iterable[Header] = ()) -> Response:

@@ -14,6 +14,8 @@ from serving_agent.errors import BadRequest
 from serving_agent.loaded import Loaded, rows_of
 from serving_agent.manifests import TensorSpec
 from serving_agent.ports import Answer, Tensor
+from serving_agent.v2 import binary
+from serving_agent.v2.http import Response
 
 MAX_ID = 256
 _encode = msgspec.json.Encoder().encode
@@ -42,21 +44,27 @@ class Call:
     inputs: tuple[Tensor, ...]
     feeds: dict[str, NDArray[Any]]
     outputs: tuple[str, ...]
+    raw: frozenset[str]
+    """The outputs that go back as bytes."""
 
 
-def read(body: bytes, loaded: Loaded) -> Call:
+def read(body: bytes, loaded: Loaded, *, json_length: bytes | None = None) -> Call:
     """Read a request for one version.
+
+    ``json_length`` is what the header of a request with binary tensors says.
 
     Raises:
         BadRequest: it does not fit, and why.
     """
+    content, tail = binary.split(body, json_length)
     try:
-        request = _decode(body)
-        inputs = tuple(_input(wire, loaded) for wire in request.inputs)
+        request = _decode(content)
+        inputs = tuple(_input(wire, loaded, tail) for wire in request.inputs)
     except RecursionError:
         raise BadRequest("the JSON is nested too deeply") from None
     except (msgspec.MsgspecError, UnicodeDecodeError) as exc:
         raise BadRequest(f"the request cannot be read: {exc}") from None
+    tail.end()
     feeds = {tensor.name: tensor.data for tensor in inputs}
     if len(feeds) != len(inputs):
         raise BadRequest("an input is given twice")
@@ -65,20 +73,26 @@ def read(body: bytes, loaded: Loaded) -> Call:
         raise BadRequest(f"inputs are missing: {', '.join(missing)[:300]}")
     if request.id is not None and len(request.id) > MAX_ID:
         raise BadRequest(f"an id has at most {MAX_ID} characters")
-    return Call(request.id or str(uuid.uuid4()), inputs, feeds, _selected(request, loaded))
+    names, raw = _selected(request, loaded)
+    return Call(request.id or str(uuid.uuid4()), inputs, feeds, names, raw)
 
 
-def _selected(request: _Request, loaded: Loaded) -> tuple[str, ...]:
+def _selected(request: _Request, loaded: Loaded) -> tuple[tuple[str, ...], frozenset[str]]:
+    """Return the outputs that are wanted, and those of them that are wanted as bytes."""
+    all_raw = bool(request.parameters and request.parameters.get("binary_data_output"))
     if not request.outputs:
-        return tuple(loaded.outputs)
-    names = tuple(one.name for one in request.outputs)
-    unknown = [name for name in names if name not in loaded.outputs]
-    if unknown:
-        raise BadRequest(f"there is no output {unknown[0][:80]!r}")
-    return names
+        names = tuple(loaded.outputs)
+        return names, frozenset(names if all_raw else ())
+    raw = set()
+    for one in request.outputs:
+        if one.name not in loaded.outputs:
+            raise BadRequest(f"there is no output {one.name[:80]!r}")
+        if (one.parameters or {}).get("binary_data", all_raw):
+            raw.add(one.name)
+    return tuple(one.name for one in request.outputs), frozenset(raw)
 
 
-def _input(wire: tensors.WireTensor, loaded: Loaded) -> Tensor:
+def _input(wire: tensors.WireTensor, loaded: Loaded, tail: binary.Tail) -> Tensor:
     spec = loaded.inputs.get(wire.name)
     if spec is None:
         raise BadRequest(f"there is no input {wire.name[:80]!r}")
@@ -86,10 +100,16 @@ def _input(wire: tensors.WireTensor, loaded: Loaded) -> Tensor:
         raise BadRequest(f"{spec.name!r} is {spec.datatype}, not {wire.datatype[:32]!r}")
     if not _fits(wire.shape, spec.shape):
         raise BadRequest(f"{spec.name!r} has shape {list(spec.shape)}, not {wire.shape[:9]}")
-    tensor = tensors.read(wire)
+    tensor = _values(wire, tail)
     if wire.datatype in tensors.FLOATS and np.isnan(tensor.data).any():
         _check_missing(tensor, spec)
     return tensor
+
+
+def _values(wire: tensors.WireTensor, tail: binary.Tail) -> Tensor:
+    if wire.parameters is None or "binary_data_size" not in wire.parameters:
+        return tensors.read(wire)
+    return binary.read(wire, tail.take(wire.parameters["binary_data_size"]))
 
 
 def _fits(shape: list[int], declared: tuple[int, ...]) -> bool:
@@ -108,21 +128,31 @@ def _check_missing(tensor: Tensor, spec: TensorSpec) -> None:
             raise BadRequest(f"{spec.name!r}: feature {name[:80]!r} may not be null")
 
 
-def write(call: Call, loaded: Loaded, outputs: list[NDArray[Any]]) -> bytes:
-    specs = loaded.manifest.outputs
-    places = [loaded.outputs[name] for name in call.outputs]
-    return _encode(
+def write(call: Call, loaded: Loaded, outputs: list[NDArray[Any]]) -> Response:
+    described: list[dict[str, Any]] = []
+    pieces: list[bytes] = []
+    for name in call.outputs:
+        place = loaded.outputs[name]
+        datatype, data = loaded.manifest.outputs[place].datatype, outputs[place]
+        if name in call.raw:
+            pieces.append(binary.write(data))
+            described.append(binary.describe(name, datatype, data, size=len(pieces[-1])))
+        else:
+            described.append(tensors.write(name, datatype, data))
+    content = _encode(
         {
             "model_name": loaded.model,
             "model_version": str(loaded.version),
             "id": call.id,
             "parameters": {"digest": loaded.digest},
-            "outputs": [
-                tensors.write(specs[place].name, specs[place].datatype, outputs[place])
-                for place in places
-            ],
+            "outputs": described,
         }
     )
+    if not pieces:
+        return Response(200, content, loaded.headers)
+    length = (binary.LENGTH_HEADER, str(len(content)).encode())
+    body = b"".join((content, *pieces))
+    return Response(200, body, [*loaded.headers, length], binary.CONTENT_TYPE)
 
 
 def answer(call: Call, loaded: Loaded, outputs: list[NDArray[Any]], *, latency_ms: float) -> Answer:

@@ -110,6 +110,14 @@ class ControlPlane:
         self.enrolment_keys: list[Key] | None = None
         self.faults: dict[str, Callable[[], Answer | None]] = {}
         """By the beginning of ``METHOD path``: an answer instead of the right one, or None."""
+        self._routes: dict[str, Callable[[str, dict[str, str], bytes], Answer]] = {
+            "GET /api/v1/agents/self/desired-state": self._desired,
+            "PUT /api/v1/agents/self/report": self._report,
+            "POST /api/v1/agents/self/renew": self._renew,
+            "POST /api/v1/agents/self/leave": self._leave,
+            "POST /api/v1/agents/self/predictions": self._predictions,
+            "GET /api/v1/blobs/sha256:": self._blob,
+        }
         self._news = threading.Condition()
         self._server: ThreadingHTTPServer | None = None
         self.port = 0
@@ -220,21 +228,21 @@ class ControlPlane:
             return self._enrol(json.loads(body))
         if headers.get("authorization") != f"Bearer {self.token}":
             return problem(401, "unauthenticated")
-        if call == "GET /api/v1/agents/self/desired-state":
-            return self._desired(headers)
-        if call == "PUT /api/v1/agents/self/report":
-            return self._report(json.loads(body))
-        if call == "POST /api/v1/agents/self/renew":
-            return self._renew()
-        if call == "POST /api/v1/agents/self/leave":
-            self.left += 1
-            return 204, {}, b""
-        if call.startswith("GET /api/v1/blobs/sha256:"):
-            content = self.blobs.get(path.rpartition(":")[2])
-            return problem(404, "not_found") if content is None else (200, {}, content)
-        if call.startswith("POST /api/v1/agents/self/predictions"):
-            return 201, {}, json.dumps({"sha256": sha256(body), "rows": 1}).encode()
+        for beginning, handle in self._routes.items():
+            if call.startswith(beginning):
+                return handle(path, headers, body)
         return problem(404, "not_found")
+
+    def _leave(self, *_: object) -> Answer:
+        self.left += 1
+        return 204, {}, b""
+
+    def _blob(self, path: str, *_: object) -> Answer:
+        content = self.blobs.get(path.rpartition(":")[2])
+        return problem(404, "not_found") if content is None else (200, {}, content)
+
+    def _predictions(self, _: str, __: object, body: bytes) -> Answer:
+        return 201, {}, json.dumps({"sha256": sha256(body), "rows": 1}).encode()
 
     def _expires(self) -> str:
         moment = time.gmtime(time.time() + self.token_seconds)
@@ -255,7 +263,7 @@ class ControlPlane:
         }
         return 201, {}, json.dumps(content).encode()
 
-    def _desired(self, headers: dict[str, str]) -> Answer:
+    def _desired(self, _: str, headers: dict[str, str], __: bytes) -> Answer:
         self.fetches.append(time.monotonic())
         if self.document is None:
             return problem(404, "no_desired_state")
@@ -265,13 +273,14 @@ class ControlPlane:
         kind = "application/vnd.dsse.envelope+json"
         return 200, {"etag": tag, "content-type": kind}, self.document
 
-    def _report(self, report: dict[str, Any]) -> Answer:
+    def _report(self, _: str, __: object, body: bytes) -> Answer:
+        report = json.loads(body)
         with self._news:
             self.reports.append(report)
             self._news.notify_all()
         return 200, {}, json.dumps({"generation": self.generation}).encode()
 
-    def _renew(self) -> Answer:
+    def _renew(self, *_: object) -> Answer:
         self.renewals += 1
         self.token = f"agent-token-{self.renewals}"
         self.token_seconds = 86400.0

@@ -10,7 +10,7 @@ import pytest
 
 from .conftest import StartAgent
 from .control_plane import ControlPlane, Key, envelope, model, payload
-from .versions import golden, make, network, pack, rows, sha256
+from .versions import Version, golden, make, network, pack, rows, sha256
 
 
 def signed(plane: ControlPlane, key: Key | None = None, **changes: Any) -> bytes:
@@ -150,16 +150,23 @@ FAILING: list[tuple[str, str, Callable[[], Callable[[ControlPlane], Any]]]] = [
         ),
     ),
     (
+        "a file of another size than named",
+        "INVALID",
+        lambda: provided(reworded(b'"size": ' + str(len(network(2))).encode(), b'"size": 999999')),
+    ),
+    (
         "a file outside",
         "INVALID",
-        lambda: provided(pack_outside()),
+        lambda: provided(reworded(b'"model.onnx"', b'"../x.onnx"')),
     ),
 ]
 
 
-def pack_outside() -> Any:
+def reworded(old: bytes, new: bytes) -> Version:
+    """A version whose manifest says something else, and is named by that."""
     version = make(number=2)
-    raw = version.blobs[version.digest].replace(b'"model.onnx"', b'"../x.onnx"')
+    raw = version.blobs[version.digest].replace(old, new)
+    assert raw != version.blobs[version.digest]
     return replace(version, digest=sha256(raw), blobs={**version.blobs, sha256(raw): raw})
 
 

@@ -321,3 +321,29 @@ def test_metrics_tell_what_happened(plane: ControlPlane, start_agent: StartAgent
     latency = report["models"][0]["latency"]
     assert latency["count"] == 5
     assert 0 < latency["p50_ms"] <= latency["p95_ms"] <= latency["p99_ms"]
+
+
+def test_more_callers_than_it_can_hold_are_told_to_come_back(
+    plane: ControlPlane, start_agent: StartAgent
+) -> None:
+    dear = make(depth=100)
+    plane.publish(model(champion=dear), versions=[dear])
+    agent = start_agent(concurrency="4", dear_ms="0.0001")
+    plane.wait_champion(dear)
+    body = {"inputs": [tensor("X", np.repeat(rows(1), 100, axis=0))]}
+    seen: list[tuple[int, str | None]] = []
+
+    def ask() -> None:
+        with httpx.Client(base_url=agent.url, timeout=30, trust_env=False) as http:
+            for _ in range(5):
+                response = http.post("/v2/models/credit/infer", json=body)
+                seen.append((response.status_code, response.headers.get("retry-after")))
+
+    callers = [threading.Thread(target=ask) for _ in range(16)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join()
+
+    assert set(seen) == {(200, None), (503, "1")}
+    assert agent.infer(rows(1)).status_code == 200
