@@ -8,6 +8,7 @@ from rest_framework.request import Request
 from governance.errors import GovernanceError, Invalid
 
 CHUNK = 256 * 1024
+_DIGITS = 15
 
 
 def length_of(request: Request) -> int | None:
@@ -19,7 +20,7 @@ def length_of(request: Request) -> int | None:
     """
     text = str(request.META.get("CONTENT_LENGTH") or "")
     if text:
-        if not (text.isascii() and text.isdigit() and len(text) < 20):
+        if not (text.isascii() and text.isdigit() and len(text) <= _DIGITS):
             message = "Content-Length is not a number of bytes."
             raise Invalid(message, code="bad_length")
         return int(text)

@@ -25,11 +25,13 @@ _SIGNATURES = (
     ("not_onnx", "a JSON document", (b"{",)),
 )
 HEAD = 512
+_PROTOCOL = 0x80
+_NEWEST_PICKLE = 5
 
 
 def recognise(head: bytes) -> tuple[str, str] | None:
     """Return a code and a name for what begins like this; ``None`` for what may be ONNX."""
-    if len(head) > 1 and head[0] == 0x80 and head[1] <= 5:
+    if len(head) > 1 and head[0] == _PROTOCOL and head[1] <= _NEWEST_PICKLE:
         return "pickle", f"a Python pickle (protocol {head[1]})"
     if _OLD_PICKLE.match(head):
         return "pickle", "a Python pickle (protocol 0)"

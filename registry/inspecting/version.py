@@ -124,8 +124,8 @@ def _check_versions(model: onnx.ModelProto, findings: Findings) -> dict[str, int
             message = f"The operators of {name} {entry.version} are not known; newest: {newest}."
             findings.reject("unsupported_version", message)
             return {}  # Against which operators the nodes should be held is not known.
-        elif domain in opsets:
-            findings.reject("malformed", f"The operators of {domain!r} are imported twice.")
+        elif opsets.get(domain, entry.version) != entry.version:
+            findings.reject("malformed", f"Two versions of {domain or 'ai.onnx'} are imported.")
         else:
             opsets[domain] = entry.version
     if not opsets:

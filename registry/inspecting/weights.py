@@ -17,6 +17,7 @@ from registry.manifests.paths import problem_with_path
 _MOST_ELEMENTS = 2**40
 _KEYS = {"location", "offset", "length", "checksum"}
 _DIGITS = 15
+_MOST_DIMENSIONS = 64
 # Bytes of one element; types packed below a byte and strings are left to the runtime.
 _BYTES = {1: 4, 2: 1, 3: 1, 4: 2, 5: 2, 6: 4, 7: 8, 9: 1, 10: 2, 11: 8, 12: 4, 13: 8, 16: 2}
 
@@ -40,7 +41,7 @@ def check_tensors(tensors: Sequence[onnx.TensorProto], *, files: Files, findings
         require_text((tensor.name, *(e.key for e in tensor.external_data)))
         require_text(e.value for e in tensor.external_data)
         count = math.prod(tensor.dims) if min(tensor.dims, default=0) >= 0 else -1
-        if not 0 <= count <= _MOST_ELEMENTS or len(tensor.dims) > 64:
+        if not 0 <= count <= _MOST_ELEMENTS or len(tensor.dims) > _MOST_DIMENSIONS:
             findings.reject("malformed", f"The tensor {tensor.name!r} has impossible dimensions.")
             continue
         expected = count * _BYTES[tensor.data_type] if tensor.data_type in _BYTES else None

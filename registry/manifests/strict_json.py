@@ -13,9 +13,10 @@ MAX_DEPTH = 32
 _EXACT = 2**53
 _DIGITS = len(str(_EXACT))
 _LONGEST_KEY = 60
+_MOST_PROBLEMS = 50
 
 
-class NotStrict(Exception):  # noqa: N818 - it says what the document is
+class NotStrict(Exception):
     """The bytes are not strict JSON. ``problems`` maps paths to what is wrong there."""
 
     def __init__(self, problems: dict[str, str]) -> None:
@@ -114,7 +115,7 @@ def _troubles(value: object, *, root: str) -> Iterator[tuple[str, str]]:
             for key in item.keys_twice:
                 yield child(path, key, root=root), "stands there more than once"
                 found += 1
-        if found >= 50:
+        if found >= _MOST_PROBLEMS:
             return
 
 

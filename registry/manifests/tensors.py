@@ -112,7 +112,7 @@ def _read_features(node: Node, *, shape: tuple[int, ...]) -> bool:
 
 
 def _check_range(least: Node, most: Node) -> None:
-    given = [node for node in (least, most) if not node.absent]
-    numbers = [node.number() for node in given]
-    if len(numbers) == 2 and numbers[0] > numbers[1]:
+    low = None if least.absent else least.number()
+    high = None if most.absent else most.number()
+    if low is not None and high is not None and low > high:
         most.complain("is below the minimum")

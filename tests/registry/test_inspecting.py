@@ -192,6 +192,14 @@ def test_what_the_runtime_does_not_know_is_refused(codes, make_onnx, changes, co
     assert codes(make_onnx(**changes)) == {code}
 
 
+def test_operators_imported_twice_are_of_one_version(codes, make_onnx):
+    model = make_onnx()
+    model.opset_import.add(domain="", version=17)
+    assert codes(model) == set()
+    model.opset_import.add(domain="ai.onnx", version=18)
+    assert codes(model) == {"malformed"}
+
+
 def test_the_newest_versions_are_known(codes, make_onnx):
     assert codes(make_onnx(ir_version=13, opsets={"": 26})) == set()
 
@@ -439,7 +447,7 @@ def test_files_that_are_not_there_are_no_verdict(store, keep, manifest, encode):
 
 def test_the_known_versions_are_those_of_the_installed_runtime(make_onnx):
     runtime = pytest.importorskip("onnxruntime", reason="the agent's runtime is not installed")
-    from registry.inspecting import graphs  # noqa: PLC0415
+    from registry.inspecting import graphs
 
     def loads(ir_version: int, opset: int, ml: int) -> bool:
         model = make_onnx(ir_version=ir_version, opsets={"": opset, "ai.onnx.ml": ml})

@@ -1,0 +1,49 @@
+"""The application: options for all commands, our commands, and those others add."""
+
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as installed_version
+from typing import Annotated
+
+import typer
+
+from lockgate.cli import environments, promotions, versions
+from lockgate.cli.connection import Connection
+from lockgate.cli.extensions import Commands
+
+app = typer.Typer(
+    cls=Commands,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Url = Annotated[str, typer.Option(envvar="LOCKGATE_URL", help="Address of the service.")]
+Token = Annotated[
+    str, typer.Option(envvar="LOCKGATE_TOKEN", help="Token; better given by LOCKGATE_TOKEN.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Write the answer as JSON.")]
+
+
+@app.callback()
+def options(
+    context: typer.Context, *, url: Url = "", token: Token = "", as_json: AsJson = False
+) -> None:
+    """Register models, ask for their promotion, and see where they run."""
+    context.obj = Connection(url=url, token=token, as_json=as_json)
+
+
+app.command()(versions.register)
+app.command()(promotions.promote)
+app.command()(promotions.status)
+app.command()(environments.apply)
+
+
+@app.command()
+def version() -> None:
+    """Show this client's version."""
+    try:
+        typer.echo(installed_version("lockgate"))
+    except PackageNotFoundError:
+        typer.echo("lockgate, from a checkout that is not installed")

@@ -1,0 +1,41 @@
+"""What commands say: a few lines for people, or one JSON document for programs."""
+
+import json
+import sys
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import typer
+
+from lockgate.errors import ApiError, LockgateError, Unreachable, WaitedTooLong
+
+NO = 1
+UNREACHABLE = 3
+TOO_LONG = 4
+
+
+def show(document: Mapping[str, Any], lines: Iterable[str], *, as_json: bool) -> None:
+    """Write a document, or what people want to know of it."""
+    if as_json:
+        typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
+        return
+    for line in lines:
+        typer.echo(clean(line))
+
+
+def clean(text: object) -> str:
+    """Make a stranger's text safe for a terminal: no control characters but tabs."""
+    return "".join(char if char.isprintable() or char == "\t" else "?" for char in str(text))
+
+
+def explain(error: LockgateError) -> int:
+    """Write an error with each problem on a line of its own; return the exit code."""
+    sys.stderr.write(f"{clean(error)}\n")
+    if isinstance(error, ApiError):
+        for path, problem in error.problems.items():
+            texts = problem if isinstance(problem, list) else [problem]
+            for text in texts:
+                sys.stderr.write(f"  {clean(path)}: {clean(text)}\n")
+    if isinstance(error, Unreachable):
+        return UNREACHABLE
+    return TOO_LONG if isinstance(error, WaitedTooLong) else NO

@@ -1,0 +1,276 @@
+"""The service's API as methods. Documents come and go as the API has them."""
+
+import hashlib
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import quote
+
+import httpx
+
+from lockgate.errors import ApiError, WaitedTooLong
+from lockgate.session import Session
+
+CHUNK = 256 * 1024
+Document = dict[str, Any]
+ENDED = frozenset({"done", "failed", "rejected", "withdrawn", "expired", "voided", "superseded"})
+"""States in which nothing more happens to a request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Uploaded:
+    """Bytes that are in the store, and whether this upload brought them."""
+
+    sha256: str
+    size: int
+    is_new: bool
+
+
+class Client:
+    """Speaks to one service with one token. Not for several threads at once."""
+
+    def __init__(
+        self,
+        url: str,
+        token: str,
+        *,
+        timeout: float = 30.0,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        self._session = Session(url, token, timeout=timeout, transport=transport)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._session.close()
+
+    def me(self) -> Document:
+        """Ask who the token is, and what it may do where."""
+        return self._session.get("me")
+
+    # Registry
+
+    def upload_blob(self, source: Path | bytes) -> Uploaded:
+        """Bring bytes to the store, in pieces; nothing is sent when they are there."""
+        sha256, size = _measure(source)
+        path = f"blobs/sha256:{sha256}"
+        found = self._session.send("HEAD", path, accept=frozenset({404}))
+        if found.is_success:
+            return Uploaded(sha256, size, is_new=False)
+        headers = {"Content-Type": "application/octet-stream", "Content-Length": str(size)}
+        answer = self._session.send("PUT", path, stream=lambda: _chunks(source), headers=headers)
+        return Uploaded(sha256, size, is_new=answer.status_code == httpx.codes.CREATED)
+
+    def register_model(self, name: str, *, owner: str, purpose: str, **more: object) -> Document:
+        """Register a model.
+
+        Raises:
+            ApiError: ``exists``, the name is taken.
+        """
+        return self._session.post(
+            "models", {"name": name, "owner": owner, "purpose": purpose, **more}
+        )
+
+    def model(self, name: str) -> Document:
+        """Show a model."""
+        return self._session.get(f"models/{_part(name)}")
+
+    def models(self) -> Iterator[Document]:
+        """List models, page by page."""
+        return self._pages("models")
+
+    def register_version(self, model: str, manifest: bytes) -> Document:
+        """Register a version by its manifest's exact bytes; the same again is the same version."""
+        return self._session.post(f"models/{_part(model)}/versions", manifest)
+
+    def version(self, model: str, number: int) -> Document:
+        """Show a version: its status, manifest, and state per environment."""
+        return self._session.get(f"models/{_part(model)}/versions/{number}")
+
+    def versions(self, model: str) -> Iterator[Document]:
+        """List a model's versions, the newest first."""
+        return self._pages(f"models/{_part(model)}/versions")
+
+    def lineage(self, model: str, number: int) -> Document:
+        """Report where a version comes from, and what was done with it by whom."""
+        return self._session.get(f"models/{_part(model)}/versions/{number}/lineage")
+
+    def wait_until_inspected(self, model: str, number: int, *, seconds: float = 300.0) -> Document:
+        """Wait until a version's ``status`` is ready or rejected.
+
+        Raises:
+            WaitedTooLong: it is still being inspected.
+        """
+        return _wait(
+            lambda: self.version(model, number),
+            lambda version: version["status"] != "inspecting",
+            seconds=seconds,
+            what=f"the inspection of {model} {number}",
+        )
+
+    # Promotion
+
+    def promote(
+        self,
+        model: str,
+        version: int,
+        environment: str,
+        *,
+        to: str,
+        reason: str,
+        ticket: str = "",
+        dry_run: bool = False,
+    ) -> Document:
+        """Ask that a version goes ``dark``, to ``production`` or to ``retired``.
+
+        Args:
+            dry_run: only evaluate the gates; nothing is asked and nobody is told.
+        """
+        body = {
+            "model": model,
+            "version": version,
+            "environment": environment,
+            "to": to,
+            "reason": reason,
+            "ticket": ticket,
+        }
+        query = {"dry_run": "1"} if dry_run else {}
+        return self._session.post("promotions", body, **query)
+
+    def promotion(self, promotion_id: str) -> Document:
+        """Show a request: gates with facts, signatures, and each agent's steps."""
+        return self._session.get(f"promotions/{_part(promotion_id)}")
+
+    def promotions(self, *, state: str | None = None) -> Iterator[Document]:
+        """List requests, the newest first."""
+        return self._pages("promotions", state=state)
+
+    def approve(
+        self,
+        promotion_id: str,
+        *,
+        content_hash: str,
+        password: str,
+        decision: str = "approve",
+        meaning: str = "approval",
+        comment: str = "",
+    ) -> Document:
+        """Sign a request, as a person: for exactly what ``content_hash`` stands for.
+
+        Args:
+            decision: ``approve`` or ``reject``.
+            meaning: ``review``, ``approval`` or ``responsibility``.
+        """
+        body = {
+            "decision": decision,
+            "meaning": meaning,
+            "comment": comment,
+            "content_hash": content_hash,
+            "password": password,
+        }
+        return self._session.post(f"promotions/{_part(promotion_id)}/approvals", body)
+
+    def withdraw(self, promotion_id: str, *, reason: str) -> Document:
+        """Take back a request of one's own that has not begun."""
+        return self._session.post(f"promotions/{_part(promotion_id)}/withdraw", {"reason": reason})
+
+    def wait_for_promotion(
+        self, promotion_id: str, *, states: Iterable[str] = ENDED, seconds: float = 600.0
+    ) -> Document:
+        """Wait until a request is in one of these states, or has ended.
+
+        Raises:
+            WaitedTooLong: it is not.
+        """
+        wanted = ENDED | frozenset(states)
+        return _wait(
+            lambda: self.promotion(promotion_id),
+            lambda promotion: promotion["state"] in wanted,
+            seconds=seconds,
+            what=f"promotion {promotion_id}",
+        )
+
+    def rollback(
+        self, environment: str, model: str, *, reason: str, to: int | None = None
+    ) -> Document:
+        """Let a former champion answer again, at once; by default the one before."""
+        body: Document = {"reason": reason} if to is None else {"reason": reason, "to": to}
+        path = f"environments/{_part(environment)}/models/{_part(model)}/rollback"
+        return self._session.post(path, body)
+
+    def environment_state(self, environment: str) -> Document:
+        """Show what was decided for an environment, and what agents confirm."""
+        return self._session.get(f"environments/{_part(environment)}/state")
+
+    def apply(
+        self, environment: str, document: Mapping[str, Any], *, dry_run: bool = False
+    ) -> Document:
+        """Make an environment, its targets and its policy be like this; says what changed."""
+        query = {"dry_run": "1"} if dry_run else {}
+        return self._session.put(f"environments/{_part(environment)}", document, **query)
+
+    def _pages(self, path: str, **query: str | None) -> Iterator[Document]:
+        cursor: str | None = None
+        while True:
+            page = self._session.get(path, cursor=cursor, **query)
+            yield from page["items"]
+            cursor = page["next"]
+            if cursor is None:
+                return
+
+
+def _part(name: str) -> str:
+    """Make a name one part of a path, whatever is in it."""
+    if name in {"", ".", ".."}:
+        raise ApiError(404, "not_found", f"{name!r} is no name.")
+    return quote(name, safe="")
+
+
+def _measure(source: Path | bytes) -> tuple[str, int]:
+    digest, size = hashlib.sha256(), 0
+    for chunk in _chunks(source):
+        digest.update(chunk)
+        size += len(chunk)
+    return digest.hexdigest(), size
+
+
+def _chunks(source: Path | bytes) -> Iterator[bytes]:
+    if isinstance(source, bytes):
+        for start in range(0, len(source), CHUNK):
+            yield source[start : start + CHUNK]
+        return
+    with source.open("rb") as file:
+        while chunk := file.read(CHUNK):
+            yield chunk
+
+
+def _wait(
+    look: Callable[[], Document],
+    settled: Callable[[Document], bool],
+    *,
+    seconds: float,
+    what: str,
+) -> Document:
+    """Look more and more seldom, up to every two seconds."""
+    until, pause = time.monotonic() + seconds, 0.1
+    while not settled(found := look()):
+        left = until - time.monotonic()
+        if left <= 0:
+            message = f"After {seconds:.0f} seconds, {what} has not come to an end."
+            raise WaitedTooLong(message)
+        time.sleep(min(pause, left))
+        pause = min(pause * 1.5, 2.0)
+    return found

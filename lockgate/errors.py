@@ -1,0 +1,60 @@
+"""What can go wrong on the client's side.
+
+LockgateError
+|- ApiError        the service said no; ``code`` is stable, ``problems`` name each field
+|- Unreachable     no answer, or none from the service
+|- WaitedTooLong   what was waited for has not happened yet
+|- BadPack         files that do not make a version
+|- NotConvertible  an estimator that cannot become ONNX
+   |- NotEqual     it can, but would answer differently
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+
+class LockgateError(Exception):
+    """Something the caller can act on. The message says what."""
+
+
+class ApiError(LockgateError):
+    """The service said no."""
+
+    def __init__(
+        self, status: int, code: str, detail: str, *, problems: Mapping[str, Any] | None = None
+    ) -> None:
+        super().__init__(f"{code}: {detail}")
+        self.status = status
+        self.code = code
+        self.detail = detail
+        self.problems = dict(problems or {})
+
+
+class Unreachable(LockgateError):
+    """No answer, after trying again."""
+
+
+class WaitedTooLong(LockgateError):
+    """It may still happen; this client stopped waiting."""
+
+
+class BadPack(LockgateError):
+    """The files at hand do not make a version."""
+
+
+class NotConvertible(LockgateError):
+    """There is no ONNX model for this estimator."""
+
+
+class NotEqual(NotConvertible):
+    """The ONNX model would answer differently.
+
+    Attributes:
+        rows: positions in the sample whose answers differ by more than the tolerance.
+        largest: the largest difference of a probability or value.
+    """
+
+    def __init__(self, message: str, *, rows: list[int], largest: float) -> None:
+        super().__init__(message)
+        self.rows = rows
+        self.largest = largest
