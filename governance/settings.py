@@ -108,6 +108,12 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 
+UNFOLD = {
+    "SITE_TITLE": "Lockgate",
+    "SITE_HEADER": "Lockgate",
+    "SITE_SUBHEADER": "Everything to see",
+}
+
 LANGUAGE_CODE = "en-gb"
 USE_I18N = False
 USE_TZ = True

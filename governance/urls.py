@@ -5,6 +5,7 @@ from importlib.util import find_spec
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 
+from governance.admin import doors
 from governance.api import health, schema
 
 handler400 = "governance.api.problems.bad_request"
@@ -23,6 +24,8 @@ urlpatterns = [
     path("health/ready", health.ready),
     path("api/schema", schema.SchemaView.as_view(), name="schema"),
     path("api/v1/", include((_api(), "api"))),
+    path("admin/login/", doors.sign_in),
+    path("admin/password_change/", doors.ChangePassword.as_view()),
     path("admin/", admin.site.urls),
 ]
 if find_spec("promotion.views.urls"):
