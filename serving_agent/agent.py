@@ -28,6 +28,7 @@ from serving_agent.listeners import (
     Listener,
     last_address,
     listen,
+    raise_file_limit,
     save_address,
     serve,
     url_of,
@@ -179,6 +180,7 @@ class Agent:
 
     def run(self) -> None:
         """Serve until SIGTERM or SIGINT."""
+        raise_file_limit()
         self._store.open()
         listeners = self._listen()
         for part in (self._recorder, self._dark):

@@ -225,8 +225,6 @@ def _check_consistent(document: Document) -> None:
     for one in payload.models:
         numbers = [ref.version for _, ref in one.refs()]
         _check_unique(numbers, f"{one.model}: a number in two slots")
-        if one.champion is None and (one.candidate or one.bake):
-            raise Nack(Reason.INVALID, f"{one.model}: candidate or bake without a champion")
 
 
 def _check_unique(items: list[str] | list[int], what: str) -> None:

@@ -6,6 +6,7 @@ trusted; a successor is learnt later, from a document that one has signed.
 """
 
 import logging
+import re
 import socket
 from datetime import UTC, datetime
 
@@ -50,7 +51,8 @@ def enrol(settings: Settings, state: State, *, software: str) -> Identity:
 
 
 def _name(settings: Settings) -> str:
-    return settings.name or socket.gethostname()
+    """Return the given name, else one made of the host's, as the control plane takes them."""
+    return settings.name or re.sub(r"[^a-z0-9]+", "-", socket.gethostname().lower()).strip("-")
 
 
 def _keep(answer: Enrolled, settings: Settings, state: State) -> Identity:

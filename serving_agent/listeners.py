@@ -7,6 +7,7 @@ control plane remember it.
 import asyncio
 import contextlib
 import logging
+import resource
 import socket
 from collections.abc import Generator
 from pathlib import Path
@@ -22,6 +23,7 @@ logger = logging.getLogger(__name__)
 
 BACKLOG = 1024
 HEAD_BYTES = 64 * 1024
+FILES = 65_536
 
 
 class Address(msgspec.Struct, frozen=True):
@@ -80,6 +82,14 @@ def url_of(listener: socket.socket, *, advertise: str) -> str:
     elif host in ("0.0.0.0", "::"):  # noqa: S104 - read here, not bound
         host = socket.gethostname()
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def raise_file_limit() -> None:
+    """Allow as many connections as the host does: the usual soft limit is 1,024 files."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 class BoundedProtocol(HttpToolsProtocol):

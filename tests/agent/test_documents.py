@@ -177,7 +177,11 @@ REFUSED: list[tuple[str, str, Callable[[], bytes | dict[str, Any]]]] = [
         lambda: with_model(champion=ref(1), hold=[{"version": 1, "digest": "b" * 64}]),
     ),
     ("a model twice", "INVALID", lambda: content(models=[model("credit", champion=ref(1))] * 2)),
-    ("a candidate beside no champion", "INVALID", lambda: with_model(candidate=ref(1))),
+    (
+        "a version of two models",
+        "INVALID",
+        lambda: content(models=[model("credit", champion=ref(1)), model("b", champion=ref(1))]),
+    ),
     (
         "a model's name that is a path",
         "INVALID",

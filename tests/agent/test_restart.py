@@ -1,6 +1,7 @@
 """What survives: the process, the disk, the control plane's absence."""
 
 import json
+import random
 import time
 from pathlib import Path
 
@@ -147,6 +148,32 @@ def test_a_version_that_kills_the_agent_is_left_alone_after_three_times(
 
     plane.publish(model(champion=version), model("other", champion=other))
     plane.wait_champion(version)
+
+
+def test_an_agent_killed_at_any_moment_of_a_swap_serves_again(
+    plane: ControlPlane, start_agent: StartAgent
+) -> None:
+    versions = [make(number=1), make(number=2)]
+    plane.publish(model(champion=versions[0]), versions=versions)
+    agent = start_agent()
+    plane.wait_champion(versions[0])
+    seed = random.randrange(2**32)
+    chance = random.Random(seed)
+
+    for turn in range(1, 6):
+        # Each turn loads the other version anew, while the one before still answers.
+        plane.publish(model(champion=versions[turn % 2], hold=[versions[1 - turn % 2]]))
+        time.sleep(chance.uniform(0.0, 1.2))
+        agent.kill()
+        plane.stop()
+
+        agent = start_agent()
+        agent.wait_ready(seconds=10)
+        response = agent.infer(rows(1))
+        assert response.status_code == 200, f"seed {seed}, turn {turn}: {response.text}"
+        plane.start()
+        plane.reports.clear()
+        plane.wait_champion(versions[turn % 2])
 
 
 def test_files_leave_the_disk_once_no_slot_names_them(
