@@ -16,7 +16,10 @@ GROUP = "lockgate.commands"
 
 def server_is_installed() -> bool:
     """Tell whether the extra ``server`` is there."""
-    return find_spec("django") is not None
+    try:
+        return find_spec("django") is not None
+    except ImportError:
+        return False
 
 
 class Commands(TyperGroup):

@@ -45,7 +45,7 @@ def to_onnx(estimator: Any, sample: ArrayLike, *, tolerance: float = TOLERANCE) 
         tolerance: by how much a probability or value may differ.
 
     Raises:
-        NotConvertible: the converter cannot.
+        NotConvertible: the converter cannot, or the estimator gives no score.
         NotEqual: the result answers differently; ``rows`` says where.
     """
     rows = _rows(sample)
@@ -133,6 +133,9 @@ def _prove(
 ) -> tuple[NDArray[np.float32], float]:
     """Return the estimator's answers and the largest difference, if that is small enough."""
     outputs = dict(_run(model, rows))
+    if not outputs.keys() & {"probabilities", "variable"}:
+        message = f"{type(estimator).__name__} gives neither probabilities nor values."
+        raise NotConvertible(message)
     if "probabilities" in outputs:
         expected = np.asarray(estimator.predict_proba(rows), dtype=np.float64)
         difference = np.abs(expected - outputs["probabilities"]).max(axis=1)

@@ -1,0 +1,123 @@
+"""A converted model answers as its estimator did, or is not handed out."""
+
+import json
+
+import numpy as np
+import onnxruntime
+import pytest
+from sklearn.cluster import KMeans
+from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import OneClassSVM
+
+from lockgate import convert as package
+from lockgate.convert import convert, estimators, to_onnx
+from lockgate.errors import NotConvertible, NotEqual
+
+RANDOM = np.random.default_rng(7)
+SAMPLE = RANDOM.normal(size=(400, 5)).round(1).astype(np.float32)
+LABELS = (SAMPLE[:, 0] + SAMPLE[:, 1] * SAMPLE[:, 2] > 0.1).astype(int)
+
+CLASSIFIERS = [
+    RandomForestClassifier(20, random_state=7, n_jobs=1),
+    GradientBoostingClassifier(n_estimators=20, random_state=7),
+    LogisticRegression(),
+    make_pipeline(StandardScaler(), LogisticRegression()),
+]
+
+
+@pytest.mark.parametrize("estimator", CLASSIFIERS, ids=lambda e: type(e).__name__)
+def test_a_classifier_answers_the_same(estimator):
+    estimator.fit(SAMPLE, LABELS)
+
+    model = to_onnx(estimator, SAMPLE)
+
+    session = onnxruntime.InferenceSession(model)
+    labels, probabilities = session.run(["label", "probabilities"], {"X": SAMPLE})
+    assert np.abs(probabilities - estimator.predict_proba(SAMPLE)).max() <= 1e-5
+    assert (labels == estimator.predict(SAMPLE)).mean() > 0.98  # Ties may fall either way.
+    assert [output.type for output in session.get_outputs()] == ["tensor(int64)", "tensor(float)"]
+
+
+def test_a_regression_answers_the_same():
+    target = 1e6 * SAMPLE[:, 0] + SAMPLE[:, 1]
+    converted = convert(LinearRegression().fit(SAMPLE, target), SAMPLE, threshold=None)
+
+    assert converted.signature.score.output == "variable"
+    assert converted.signature.outputs[0]["shape"] == [-1, 1]
+    golden = json.loads(converted.golden)
+    assert golden["transactions"][0]["outputs"][0]["name"] == "variable"
+
+
+def test_a_forest_that_learned_from_missing_values_is_refused_naming_rows():
+    holes = SAMPLE.copy()
+    holes[RANDOM.random(holes.shape) < 0.2] = np.nan
+    forest = RandomForestClassifier(20, random_state=7, n_jobs=1).fit(holes, LABELS)
+
+    with pytest.raises(NotEqual) as refusal:
+        to_onnx(forest, holes)
+
+    rows = refusal.value.rows
+    assert rows
+    assert all(np.isnan(holes[row]).any() for row in rows)
+    assert refusal.value.largest > 1e-3
+    assert str(rows[0]) in str(refusal.value)
+
+
+def test_a_tolerance_is_kept_to():
+    estimator = LogisticRegression().fit(SAMPLE, LABELS)
+    with pytest.raises(NotEqual):
+        to_onnx(estimator, SAMPLE, tolerance=1e-12)
+
+
+@pytest.mark.parametrize("estimator", [KMeans(2), OneClassSVM()], ids=lambda e: type(e).__name__)
+def test_what_gives_no_score_is_refused(estimator):
+    estimator.fit(SAMPLE)
+    with pytest.raises(NotConvertible):
+        to_onnx(estimator, SAMPLE)
+
+
+@pytest.mark.parametrize(
+    "sample", [[], [[]], [1.0, 2.0], [[1e39, 0, 0, 0, 0]], [[np.inf, 0, 0, 0, 0]]]
+)
+def test_a_sample_that_is_none_is_refused(sample):
+    estimator = LogisticRegression().fit(SAMPLE, LABELS)
+    with pytest.raises(NotConvertible):
+        to_onnx(estimator, sample)
+
+
+def test_an_estimator_that_was_not_fitted_is_refused():
+    with pytest.raises(NotConvertible, match="RandomForestClassifier cannot be converted"):
+        to_onnx(RandomForestClassifier(), SAMPLE)
+
+
+def test_a_forest_beyond_the_converter_is_refused_at_once(monkeypatch):
+    monkeypatch.setattr(estimators, "MOST_NODES", 100)
+    forest = RandomForestClassifier(20, random_state=7).fit(SAMPLE, LABELS)
+    with pytest.raises(NotConvertible, match="nodes"):
+        package.to_onnx(forest, SAMPLE)
+
+
+def test_golden_transactions_span_the_scores():
+    estimator = LogisticRegression().fit(SAMPLE, LABELS)
+    names = ["a", "b", "c", "d", "e"]
+    converted = convert(estimator, SAMPLE, features=names, golden=10)
+
+    golden = json.loads(converted.golden)
+    scores = [each["outputs"][0]["data"][1] for each in golden["transactions"]]
+    all_scores = estimator.predict_proba(SAMPLE)[:, 1]
+    assert len(scores) == 10
+    assert min(scores) == pytest.approx(all_scores.min(), abs=1e-6)
+    assert max(scores) == pytest.approx(all_scores.max(), abs=1e-6)
+    features = converted.signature.inputs[0]["features"]
+    assert [feature["name"] for feature in features] == names
+    assert features[0]["min"] == pytest.approx(float(SAMPLE[:, 0].min()))
+    assert not any(feature["missing"] for feature in features)
+
+
+def test_names_and_columns_must_agree():
+    estimator = LogisticRegression().fit(SAMPLE, LABELS)
+    with pytest.raises(NotConvertible, match="2 names for 5 columns"):
+        convert(estimator, SAMPLE, features=["a", "b"])
