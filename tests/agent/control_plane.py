@@ -104,6 +104,7 @@ class ControlPlane:
         self.calls: list[tuple[str, str, dict[str, str]]] = []
         self.fetches: list[float] = []
         self.left = 0
+        self.predictions: list[tuple[str, bytes]] = []
         self.token = "agent-token"
         self.token_seconds = 86400.0
         self.renewals = 0
@@ -241,7 +242,8 @@ class ControlPlane:
         content = self.blobs.get(path.rpartition(":")[2])
         return problem(404, "not_found") if content is None else (200, {}, content)
 
-    def _predictions(self, _: str, __: object, body: bytes) -> Answer:
+    def _predictions(self, path: str, __: object, body: bytes) -> Answer:
+        self.predictions.append((path.rpartition("=")[2], body))
         return 201, {}, json.dumps({"sha256": sha256(body), "rows": 1}).encode()
 
     def _expires(self) -> str:
