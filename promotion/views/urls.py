@@ -3,7 +3,7 @@
 from django.conf import settings
 from django.urls import path
 
-from promotion.views import audit, door, environments, fleet, models, promotions, rollback
+from promotion.views import account, audit, door, environments, fleet, models, promotions, rollback
 from promotion.views.styleguide import styleguide
 
 urlpatterns = [
@@ -11,6 +11,7 @@ urlpatterns = [
     path("abnormal/", environments.abnormal, name="abnormal"),
     path("sign-in/", door.sign_in, name="sign_in"),
     path("sign-out/", door.sign_out, name="sign_out"),
+    path("account/password/", account.password, name="password"),
     path("models/", models.models, name="models"),
     path("models/<slug:name>/", models.model, name="model"),
     path("models/<slug:name>/versions/<int:number>/", models.version, name="version"),

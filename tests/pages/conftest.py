@@ -11,6 +11,12 @@ from promotion.models import Request
 from tests.pages.factory import PASSWORD, World
 
 
+@pytest.fixture(autouse=True)
+def _quick_passwords(settings: Any) -> None:
+    """Hash at once: how long a guess takes is not what is tested here."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
 @pytest.fixture
 def world(db: None) -> World:
     """Nothing but a person who may see and do everything but sign, ``rosa`` the operator."""
