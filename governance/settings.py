@@ -111,7 +111,7 @@ CONTENT_SECURITY_POLICY = {
 UNFOLD = {
     "SITE_TITLE": "Lockgate",
     "SITE_HEADER": "Lockgate",
-    "SITE_SUBHEADER": "Everything to see",
+    "SITE_SUBHEADER": "Read only",
 }
 
 LANGUAGE_CODE = "en-gb"

@@ -96,13 +96,13 @@ class ActionFilter(admin.SimpleListFilter):
 
 @admin.register(Entry)
 class EntryAdmin(ReadOnlyAdmin[Entry]):
-    list_display = ("seq", "at", "action", "object", "subject", "actor_kind", "environment")
+    list_display = ("seq", "moment", "action", "object", "subject", "actor_kind", "environment")
     list_filter = (ActionFilter,)
     search_fields = ("=object", "=subject", "=actor_id", "=model")
     ordering = ("-seq",)
     fields: ClassVar = (
         "seq",
-        "at",
+        "moment",
         "action",
         "object",
         "object_seq",
@@ -118,10 +118,14 @@ class EntryAdmin(ReadOnlyAdmin[Entry]):
         "hash",
         "prev_hash",
     )
-    readonly_fields = ("details",)
+    readonly_fields = ("details", "moment")
 
     def audit_names(self, row: Entry) -> tuple[str, ...]:
         return (row.object,)
+
+    @admin.display(description="at (UTC)", ordering="at")
+    def moment(self, row: Entry) -> str:
+        return f"{row.at:%Y-%m-%d %H:%M:%S}"
 
     @admin.display(description="details")
     def details(self, row: Entry) -> str:

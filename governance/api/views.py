@@ -46,7 +46,7 @@ class Me(ApiView):
 
 
 class Environments(ApiView):
-    @extend_schema(responses=ANSWER, parameters=PAGED)
+    @extend_schema(operation_id="v1_environments_list", responses=ANSWER, parameters=PAGED)
     def get(self, request: Request) -> Response:
         """List the environments the caller may see."""
         parsing.query(request, *pagination.PARAMETERS)
@@ -76,7 +76,7 @@ class EnvironmentView(ApiView):
 
 
 class People(ApiView):
-    @extend_schema(responses=ANSWER, parameters=PAGED)
+    @extend_schema(operation_id="v1_people_list", responses=ANSWER, parameters=PAGED)
     def get(self, request: Request) -> Response:
         """List accounts, for those who administer or audit."""
         parsing.query(request, *pagination.PARAMETERS)
@@ -176,6 +176,7 @@ class Token(ApiView):
 
 class Entries(ApiView):
     @extend_schema(
+        operation_id="v1_audit_entries_list",
         responses=ANSWER,
         parameters=[*PAGED, *(OpenApiParameter(name) for name in (*FILTERS, "environment"))],
     )
