@@ -22,18 +22,20 @@ from promotion.services.rollouts.beginning import TIER
 def start(*, request_id: UUID, actor: Actor, now: datetime | None = None) -> bool:
     """Start an approved request, if it still stands and there are agents for it.
 
-    Safe to repeat. Returns whether a rollout began.
+    Safe to repeat. Returns whether a rollout began. One whose time is over waits for
+    the sweep to say so.
     """
+    now = now or timezone.now()
     found = Request.objects.filter(pk=request_id, state=Request.State.APPROVED).first()
     if found is None:
         return False
     targets = Target.objects.locked(found.environment_id)
     request = Request.objects.locked(request_id)
-    if request.state != Request.State.APPROVED:
+    if request.state != Request.State.APPROVED or request.expires_at <= now:
         return False
     journal = Journal(actor)
     try:
-        begun = execute(request, targets=targets, journal=journal, now=now or timezone.now())
+        begun = execute(request, targets=targets, journal=journal, now=now)
     except Conflict:
         return False  # Another rollout of this model runs here; the sweep asks again.
     journal.write()
@@ -90,7 +92,7 @@ def approve_and_execute(
 
 def champion_of(deployment: Deployment) -> Deployment | None:
     """Return who answers now where this deployment is, locked."""
-    rows = Deployment.objects.select_for_update(of=("self",)).select_related(
+    rows = Deployment.objects.select_for_update(of=("self",), no_key=True).select_related(
         "version", "model", "environment"
     )
     return rows.filter(

@@ -9,7 +9,8 @@ from django.utils import timezone
 from governance.actors import Actor
 from governance.audit.actions import Action
 from governance.audit.services import records_refusals
-from governance.errors import Conflict, NotFound, Refused
+from governance.errors import Conflict, Invalid, NotFound, Refused
+from governance.names import problem_with
 from promotion.models import Request, Target
 from promotion.services.journal import Journal
 
@@ -20,9 +21,13 @@ def withdraw(*, request_id: UUID, reason: str, actor: Actor) -> Request:
     """Take back a request that has not begun. Only its requester may.
 
     Raises:
+        Invalid: no reason.
         Conflict: it has begun or is settled.
         Refused: ``not_the_requester``.
     """
+    if problem := problem_with(reason):
+        message = "Say why you withdraw it."
+        raise Invalid(message, reason=problem)
     request, _ = lock_open(request_id, also=(Request.State.APPROVED,))
     if (request.requester_kind, request.requester_id) != (actor.kind, actor.id):
         message = "Only who asked for it can withdraw it."
