@@ -29,7 +29,9 @@ def rollback(
     """Let a former champion answer again; the present one steps back and is retired.
 
     Needs no approval and waits for nobody. It pre-empts a running rollout of the
-    same model. ``to`` is a version's number, by default the champion before.
+    same model. ``to`` is a version's number, by default the champion before. Asked
+    again while it is under way, it is the same wish and returns the same request:
+    by then the champion before is the version that was just left.
 
     Raises:
         NotFound: ``unknown_environment`` or ``unknown_model``.
@@ -47,6 +49,8 @@ def rollback(
         message = "Say why."
         raise Invalid(message, reason=problem)
     targets, now, journal = Target.objects.locked(place.pk), timezone.now(), Journal(actor)
+    if under_way := _under_way(place, found, to=to):
+        return under_way
     rows = _locked(place, found)
     former = _former(rows, to=to)
     present = next((d for d in rows if d.role == Deployment.Role.CHAMPION), None)
@@ -72,8 +76,26 @@ def rollback(
     return request
 
 
+def _under_way(place: Environment, model: RegisteredModel, *, to: int | None) -> Request | None:
+    running = (
+        Request.objects.filter(
+            environment=place,
+            model=model,
+            kind=Request.Kind.ROLLBACK,
+            state=Request.State.EXECUTING,
+        )
+        .select_related("deployment__version")
+        .first()
+    )
+    if running and to in {None, running.deployment.version.number}:
+        return running
+    return None
+
+
 def _locked(place: Environment, model: RegisteredModel) -> list[Deployment]:
-    rows = Deployment.objects.select_for_update(of=("self",)).filter(environment=place, model=model)
+    rows = Deployment.objects.select_for_update(of=("self",), no_key=True).filter(
+        environment=place, model=model
+    )
     related = rows.select_related("version", "model", "environment")
     return list(related.order_by("-champion_at", "pk"))
 
@@ -155,7 +177,7 @@ def _request(
 
 def _preempt(request: Request, *, journal: Journal, now: datetime) -> None:
     """End what is being rolled out of this model here, whatever step it is at."""
-    running = Rollout.objects.select_for_update(of=("self",)).filter(
+    running = Rollout.objects.select_for_update(of=("self",), no_key=True).filter(
         ended_at=None,
         request__model=request.model_id,
         request__environment=request.environment_id,
