@@ -89,7 +89,7 @@ def holder_of(binding: RoleBinding) -> User | ServiceToken:
 
 
 def _locked(binding_id: UUID) -> RoleBinding:
-    rows = RoleBinding.objects.select_for_update(of=("self",))
+    rows = RoleBinding.objects.select_for_update(of=("self",), no_key=True)
     try:
         return rows.select_related("user", "token__owner", "environment").get(pk=binding_id)
     except RoleBinding.DoesNotExist:
@@ -99,7 +99,7 @@ def _locked(binding_id: UUID) -> RoleBinding:
 
 def _hold(holder: User | ServiceToken) -> None:
     """Make two grants of one role to one holder follow each other."""
-    type(holder).objects.select_for_update().filter(pk=holder.pk).first()
+    type(holder).objects.select_for_update(no_key=True).filter(pk=holder.pk).first()
 
 
 def _check(to: User | ServiceToken, role: str, group: str) -> None:

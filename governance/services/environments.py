@@ -32,7 +32,7 @@ def define_environment(*, slug: str, kind: str, actor: Actor, position: int = 0)
         Conflict: somebody else is adding the same one.
     """
     _check(slug, kind, position)
-    environment = Environment.objects.select_for_update().filter(slug=slug).first()
+    environment = Environment.objects.select_for_update(no_key=True).filter(slug=slug).first()
 
     require(actor, Permission.ADMINISTER, environment=environment)
     wanted = {"kind": kind, "position": position}

@@ -38,7 +38,7 @@ def claim(*, principal: str, key: str, request_sha256: str) -> Answer | None:
     fresh = IdempotencyKey(principal=principal, key=key, request_sha256=request_sha256)
     # Waits for a transaction that holds the key, and adds nothing if that one commits.
     IdempotencyKey.objects.bulk_create([fresh], ignore_conflicts=True)
-    row = mine.select_for_update().get(key=key)
+    row = mine.select_for_update(no_key=True).get(key=key)
     if row.request_sha256 != request_sha256:
         message = "This idempotency key was used for another request."
         raise Conflict(message, code="idempotency_key_reused")

@@ -133,7 +133,7 @@ def set_password(*, user_id: UUID, password: str, actor: Actor) -> User:
 def locked(user_id: UUID) -> User:
     """Fetch an account and hold it until the transaction ends."""
     try:
-        return User.objects.select_for_update().get(pk=user_id)
+        return User.objects.select_for_update(no_key=True).get(pk=user_id)
     except User.DoesNotExist:
         message = "No such account."
         raise NotFound(message) from None

@@ -18,6 +18,8 @@ WINDOW = timedelta(minutes=5)
 ATTEMPTS_FROM_ONE_ADDRESS = 10
 ATTEMPTS_IN_ALL = 100
 """Higher, so that a stranger cannot lock somebody out with a few wrong guesses."""
+ATTEMPTS_ON_ANY_NAME = 300
+"""From one address. A proxy's address is many people's, so this only bounds the log."""
 LONGEST_PASSWORD = 1_024
 """Characters; hashing a longer one would cost more than anybody's password is worth."""
 
@@ -32,8 +34,9 @@ def check(*, username: str, password: str, address: str | None) -> User:
     """
     if names.problem_with(username, limit=150) or len(password) > LONGEST_PASSWORD:
         raise _refusal()
+    username = User.normalize_username(username)
     _refuse_guessing(username, address)
-    user = User.objects.filter(username=User.normalize_username(username)).first()
+    user = User.objects.filter(username=username).first()
     if user is None:
         make_password(password)
     if user is None or not user.check_password(password) or not user.is_active:
@@ -49,9 +52,18 @@ def _refusal() -> Unauthenticated:
 
 
 def _refuse_guessing(username: str, address: str | None) -> None:
+    mine, here = Q(principal=username), Q(address=address)
     recent = AccessLog.objects.filter(
-        kind=access_log.SIGN_IN_FAILED, principal=username, at__gt=timezone.now() - WINDOW
-    ).aggregate(in_all=Count("pk"), here=Count("pk", filter=Q(address=address)))
-    if recent["in_all"] >= ATTEMPTS_IN_ALL or recent["here"] >= ATTEMPTS_FROM_ONE_ADDRESS:
+        kind=access_log.SIGN_IN_FAILED, at__gt=timezone.now() - WINDOW
+    ).aggregate(
+        in_all=Count("pk", filter=mine),
+        mine_here=Count("pk", filter=mine & here),
+        here=Count("pk", filter=here),
+    )
+    if (
+        recent["in_all"] >= ATTEMPTS_IN_ALL
+        or recent["mine_here"] >= ATTEMPTS_FROM_ONE_ADDRESS
+        or recent["here"] >= ATTEMPTS_ON_ANY_NAME
+    ):
         message = "Too many failed attempts. Try again in five minutes."
         raise Unauthenticated(message, code="too_many_attempts")

@@ -186,7 +186,7 @@ def _require_own(actor: Actor, token: ServiceToken) -> None:
 
 
 def _locked(token_id: UUID) -> ServiceToken:
-    rows = ServiceToken.objects.select_for_update(of=("self",)).select_related("owner")
+    rows = ServiceToken.objects.select_for_update(of=("self",), no_key=True).select_related("owner")
     try:
         return rows.get(pk=token_id)
     except ServiceToken.DoesNotExist:

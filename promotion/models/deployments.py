@@ -34,7 +34,9 @@ class DeploymentQuerySet(models.QuerySet["Deployment"]):
         """Fetch one row and hold it until the transaction ends."""
         try:
             return (
-                self.select_for_update(of=("self",)).select_related("version", "model").get(pk=pk)
+                self.select_for_update(of=("self",), no_key=True)
+                .select_related("version", "model")
+                .get(pk=pk)
             )
         except self.model.DoesNotExist:
             message = "No such deployment."

@@ -20,7 +20,7 @@ from governance.errors import NotFound
 class RequestQuerySet(models.QuerySet["Request"]):
     def locked(self, pk: UUID) -> "Request":
         """Fetch one row and hold it until the transaction ends."""
-        rows = self.select_for_update(of=("self",)).select_related(
+        rows = self.select_for_update(of=("self",), no_key=True).select_related(
             "deployment__version", "deployment__model", "deployment__environment", "policy"
         )
         try:

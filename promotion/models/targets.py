@@ -16,7 +16,9 @@ class TargetQuerySet(models.QuerySet["Target"]):
         Every decision about an environment takes this lock first, so decisions
         about one environment happen one after the other.
         """
-        rows = self.select_for_update().filter(environment=environment_id).order_by("tier")
+        rows = (
+            self.select_for_update(no_key=True).filter(environment=environment_id).order_by("tier")
+        )
         found = {target.tier: target for target in rows.select_related("environment")}
         if not found:
             message = "This environment has no targets."

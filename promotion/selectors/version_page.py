@@ -57,6 +57,11 @@ class VersionPage:
     events: list[Event]
 
     @property
+    def number_text(self) -> str:
+        """The version's number, to put into a command."""
+        return str(self.version.number)
+
+    @property
     def title(self) -> str:
         """The answer this page gives."""
         name = f"{self.version.model.name} version {self.version.number}"

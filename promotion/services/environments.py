@@ -56,6 +56,12 @@ def apply(*, slug: str, document: object, actor: Actor, dry_run: bool = False) -
         Forbidden: the actor does not administer it.
     """
     parsed = _parse(document)
+    # First, as in every decision about an environment: entries lock the log, which comes last.
+    list(
+        Target.objects.select_for_update(of=("self",), no_key=True)
+        .filter(environment__slug=slug)
+        .order_by("tier")
+    )
     defined = define_environment(slug=slug, kind=parsed.kind, position=parsed.position, actor=actor)
     access.require(actor, access.Permission.ADMINISTER, environment=defined.environment)
     changes = [f"environment {slug}"] if defined.changed else []
@@ -107,7 +113,9 @@ def _put_targets(
         raise Invalid(message, targets=sorted(wanted))
     present = {
         target.tier: target
-        for target in Target.objects.select_for_update(of=("self",)).filter(environment=environment)
+        for target in Target.objects.select_for_update(of=("self",), no_key=True).filter(
+            environment=environment
+        )
     }
     changes = []
     for tier in sorted(wanted):

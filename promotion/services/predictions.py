@@ -157,7 +157,7 @@ def _add(
     environment: Environment, version: ModelVersion, champion: ModelVersion, sums: Sums
 ) -> None:
     DarkTally.objects.get_or_create(environment=environment, version=version, champion=champion)
-    tally = DarkTally.objects.select_for_update().get(
+    tally = DarkTally.objects.select_for_update(no_key=True).get(
         environment=environment, version=version, champion=champion
     )
     tally.scored += sums.scored

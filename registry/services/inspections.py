@@ -59,7 +59,9 @@ def sweep_inspections() -> int:
 
 @transaction.atomic
 def _settle(version_id: UUID, outcome: Outcome, *, actor: Actor) -> Inspection:
-    rows = Inspection.objects.select_for_update(of=("self",)).select_related("version__model")
+    rows = Inspection.objects.select_for_update(of=("self",), no_key=True).select_related(
+        "version__model"
+    )
     inspection = rows.get(pk=version_id)
 
     if inspection.status != Inspection.Status.INSPECTING:

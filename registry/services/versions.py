@@ -53,7 +53,7 @@ def register_version(*, model: RegisteredModel, manifest: bytes, actor: Actor) -
 
 @transaction.atomic
 def _seal(model: RegisteredModel, manifest: Manifest, *, blob: Blob, actor: Actor) -> Registered:
-    model = RegisteredModel.objects.select_for_update().get(pk=model.pk)
+    model = RegisteredModel.objects.select_for_update(no_key=True).get(pk=model.pk)
 
     first = selectors.version_by_digest(model, blob.pk)
     if first is not None:

@@ -47,7 +47,7 @@ def issue_join_token(
         message = "A join token has 1 to 10,000 uses and lasts at most a year."
         raise Invalid(message, uses=uses, lifetime=str(lifetime))
     target = (
-        Target.objects.select_for_update(of=("self",))
+        Target.objects.select_for_update(of=("self",), no_key=True)
         .select_related("environment")
         .filter(environment__slug=environment, tier=tier)
         .first()
@@ -81,7 +81,7 @@ def enrol(*, body: wire.Enrolment) -> Joined:
     """
     now = timezone.now()
     join = (
-        JoinToken.objects.select_for_update(of=("self",))
+        JoinToken.objects.select_for_update(of=("self",), no_key=True)
         .select_related("target__environment")
         .filter(sha256=_sha256(body.join_token))
         .first()
@@ -91,13 +91,18 @@ def enrol(*, body: wire.Enrolment) -> Joined:
         raise Unauthenticated(message, code="bad_join_token")
     join.uses_left -= 1
     join.save(update_fields=["uses_left"])
+    # Locked before the token's entry locks the end of the log: the log comes last.
+    known = Agent.objects.select_for_update(of=("self",), no_key=True).filter(
+        target=join.target, name=body.name
+    )
+    agent = known.select_related("token").first()
     issued = tokens.issue(
         name=f"agent {body.name}",
         scope=ServiceToken.Scope.AGENT,
         lifetime=TOKEN_LIFETIME,
         actor=ENROLMENT,
     )
-    agent = _admitted(body, join.target, issued.token, now)
+    agent = _admitted(agent, body, target=join.target, token=issued.token, now=now)
     journal = Journal(ENROLMENT)
     journal.agent(Action.AGENT_ENROLLED, agent, labels=dict(body.labels), join=join.prefix)
     journal.write()
@@ -112,7 +117,9 @@ def renew(*, secret: str, actor: Actor) -> tokens.Issued:
 @transaction.atomic
 def leave(*, agent_id: UUID, actor: Actor) -> None:
     """Note that an agent stops on purpose: no rollout waits for it any more."""
-    rows = Agent.objects.select_for_update(of=("self",)).select_related("target__environment")
+    rows = Agent.objects.select_for_update(of=("self",), no_key=True).select_related(
+        "target__environment"
+    )
     agent = rows.get(pk=agent_id)
     if agent.left_at is not None:
         return
@@ -125,10 +132,14 @@ def leave(*, agent_id: UUID, actor: Actor) -> None:
     journal.write()
 
 
-def _admitted(body: wire.Enrolment, target: Target, token: ServiceToken, now: datetime) -> Agent:
-    agent = (
-        Agent.objects.select_for_update(of=("self",)).filter(target=target, name=body.name).first()
-    )
+def _admitted(
+    agent: Agent | None,
+    body: wire.Enrolment,
+    *,
+    target: Target,
+    token: ServiceToken,
+    now: datetime,
+) -> Agent:
     if agent is None:
         return Agent.objects.create(
             target=target, name=body.name, labels=dict(body.labels), token=token, enrolled_at=now

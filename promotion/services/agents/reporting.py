@@ -43,7 +43,7 @@ def newest_generation(target_id: UUID) -> int:
 @transaction.atomic
 def _store(*, agent_id: UUID, body: wire.Report, actor: Actor, now: datetime) -> None:
     agent = (
-        Agent.objects.select_for_update(of=("self",))
+        Agent.objects.select_for_update(of=("self",), no_key=True)
         .select_related("target__environment")
         .get(pk=agent_id)
     )

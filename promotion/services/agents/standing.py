@@ -31,7 +31,9 @@ def uncordon(*, agent_id: UUID, reason: str, actor: Actor) -> Agent:
 
 @transaction.atomic
 def _set(agent_id: UUID, *, cordoned: bool, reason: str, actor: Actor) -> Agent:
-    rows = Agent.objects.select_for_update(of=("self",)).select_related("target__environment")
+    rows = Agent.objects.select_for_update(of=("self",), no_key=True).select_related(
+        "target__environment"
+    )
     agent = rows.filter(pk=agent_id).first()
     if agent is None:
         message = "No such agent."

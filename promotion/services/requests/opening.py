@@ -156,7 +156,7 @@ def _kind_of(to: str, *, reason: str, ticket: str) -> str:
 
 
 def _deployment(asked: _Asked) -> tuple[Deployment, bool]:
-    rows = Deployment.objects.select_for_update(of=("self",))
+    rows = Deployment.objects.select_for_update(of=("self",), no_key=True)
     deployment = rows.filter(version=asked.version, environment=asked.environment).first()
     if deployment is None:
         deployment = Deployment.objects.create(

@@ -95,7 +95,7 @@ def load(*, rollout_id: UUID, actor: Actor, now: datetime) -> Context | None:
     if found is None:
         return None
     targets = Target.objects.locked(found.request.environment_id)
-    rollout = Rollout.objects.select_for_update().get(pk=rollout_id)
+    rollout = Rollout.objects.select_for_update(no_key=True).get(pk=rollout_id)
     if rollout.ended_at is not None:
         return None
     request = Request.objects.locked(rollout.request_id)
