@@ -7,6 +7,7 @@ from uuid import UUID
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -17,9 +18,10 @@ from unfold.widgets import (
     UnfoldAdminTextareaWidget,
 )
 
+from governance import access
+from governance.admin import ReadOnlyAdmin
 from governance.errors import GovernanceError
 from governance.models import User
-from promotion.admin.read_only import ReadOnlyAdmin
 from promotion.models import Approval, Request
 from promotion.selectors import promotion_page
 from promotion.services import requests, rollbacks
@@ -47,16 +49,33 @@ class ReasonForm(forms.Form):
 
 
 @admin.register(Request)
-class RequestAdmin(ReadOnlyAdmin):
+class RequestAdmin(ReadOnlyAdmin[Request]):
     """Shows requests. What changes something is a form of its own, sent by POST."""
 
     list_display = ("__str__", "model", "environment", "kind", "state", "created_at", "settled_at")
     list_filter = ("state", "kind", "environment")
     list_select_related = ("model", "environment")
     search_fields = ("model__name", "ticket", "requester_label")
-    environment_path = "environment"
     subject_kind: ClassVar[str] = "request"
     actions_detail: ClassVar[list[str]] = ["approve", "reject", "roll_back"]
+
+    def has_view_permission(self, request: HttpRequest, obj: Request | None = None) -> bool:
+        """Staff see the requests of the environments they have a role in."""
+        if not isinstance(request.user, User) or not request.user.is_staff:
+            return False
+        places = access.environments(request.user.actor)
+        return places.exists() if obj is None else places.filter(pk=obj.environment_id).exists()
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return self.has_view_permission(request)
+
+    def audit_names(self, row: Request) -> tuple[str, ...]:
+        """The request, and every signature under it."""
+        return (row.subject, *(f"approval:{one.pk}" for one in row.approvals.all()))
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Request]:
+        rows: QuerySet[Request] = super().get_queryset(request)
+        return rows.filter(environment__in=access.environments(_user(request).actor))
 
     @action(description="Approve ...", url_path="approve")  # type: ignore[untyped-decorator]
     def approve(self, request: HttpRequest, object_id: str) -> HttpResponse:

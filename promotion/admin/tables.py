@@ -1,6 +1,11 @@
 """Every table of promotion but requests, as it is."""
 
-from promotion.admin.read_only import register
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Model
+
+from governance.admin import ReadOnlyAdmin
 from promotion.models import (
     Agent,
     AgentReport,
@@ -18,13 +23,19 @@ from promotion.models import (
     Telling,
 )
 
+
+def register(model: type[Model], **attributes: Any) -> None:
+    """Register a model that is only shown, and whose history is what the log says of it."""
+    name = f"{model.__name__}Admin"
+    admin.site.register(model, type(name, (ReadOnlyAdmin,), attributes))
+
+
 register(
     Deployment,
     list_display=("version", "environment", "state", "role", "hold", "champion_at", "changed_at"),
     list_filter=("environment", "state", "role"),
     list_select_related=("version__model", "environment"),
     search_fields=("model__name",),
-    environment_path="environment",
     subject_kind="deployment",
 )
 register(
@@ -32,7 +43,6 @@ register(
     list_display=("name", "role", "decision", "meaning", "request", "at"),
     list_filter=("decision", "meaning"),
     list_select_related=("request",),
-    environment_path="request__environment",
     subject_kind="approval",
 )
 register(
@@ -40,20 +50,17 @@ register(
     list_display=("request", "target", "step", "attempt", "generation", "started_at", "ended_at"),
     list_filter=("step",),
     list_select_related=("request", "target__environment"),
-    environment_path="target__environment",
     subject_kind="rollout",
 )
 register(
     RolloutStep,
     list_display=("rollout", "step", "agent", "required", "asked_at", "done_at", "failed_at"),
     list_select_related=("rollout", "agent"),
-    environment_path="rollout__target__environment",
 )
 register(
     Target,
     list_display=("environment", "tier", "generation", "mirror_fraction"),
     list_select_related=("environment",),
-    environment_path="environment",
     subject_kind="target",
 )
 register(
@@ -61,13 +68,11 @@ register(
     list_display=("target", "generation", "sha256", "cause", "at"),
     list_select_related=("target__environment",),
     fields=("target", "generation", "sha256", "cause", "at"),
-    environment_path="target__environment",
 )
 register(
     Policy,
     list_display=("environment", "number", "sha256", "at"),
     list_select_related=("environment",),
-    environment_path="environment",
     subject_kind="policy",
 )
 register(
@@ -76,44 +81,37 @@ register(
     list_filter=("cordoned",),
     list_select_related=("target__environment",),
     search_fields=("name",),
-    environment_path="target__environment",
     subject_kind="agent",
 )
 register(
     AgentReport,
     list_display=("agent", "at", "observed_generation", "software", "draining"),
     list_select_related=("agent",),
-    environment_path="agent__target__environment",
 )
 register(
     ServingInterval,
     list_display=("agent", "version", "role", "generation", "began_at", "ended_at"),
     list_select_related=("agent", "version__model"),
-    environment_path="agent__target__environment",
 )
 register(
     Telling,
     list_display=("agent", "action", "version", "generation", "told_at", "done_at"),
     list_select_related=("agent", "version__model"),
-    environment_path="agent__target__environment",
 )
 register(
     JoinToken,
     list_display=("prefix", "target", "uses_left", "created_at", "expires_at", "revoked_at"),
     list_select_related=("target__environment",),
     fields=("prefix", "target", "uses_left", "created_at", "expires_at", "revoked_at"),
-    environment_path="target__environment",
 )
 register(
     DarkTally,
     list_display=("environment", "version", "champion", "scored", "errors", "last_at"),
     list_select_related=("environment", "version__model", "champion__model"),
-    environment_path="environment",
 )
 register(
     PredictionBatch,
     list_display=("agent", "kind", "blob", "rows", "at"),
     list_filter=("kind",),
     list_select_related=("agent", "blob"),
-    environment_path="agent__target__environment",
 )
