@@ -6,13 +6,8 @@ from typing import Any
 from governance.api.fields import Choice, Integer, Slug, Strict, Text, Truth
 from governance.audit import selectors as audit
 from governance.audit.models import Entry
-from governance.models import Environment, RoleBinding, ServiceToken, User
+from governance.models import RoleBinding, ServiceToken, User
 from governance.services.tokens import LONGEST_LIFE
-
-
-class EnvironmentIn(Strict):
-    kind = Choice(choices=Environment.Kind.choices)
-    position = Integer(min_value=0, max_value=32_767, default=0)
 
 
 class PersonIn(Strict):
@@ -37,15 +32,6 @@ class TokenIn(Strict):
     name = Text(limit=100)
     scope = Choice(choices=[("personal", "personal"), ("ci", "ci")], default="personal")
     days = Integer(min_value=1, max_value=LONGEST_LIFE // timedelta(days=1), default=90)
-
-
-def environment_out(environment: Environment) -> dict[str, Any]:
-    return {
-        "slug": environment.slug,
-        "kind": environment.kind,
-        "position": environment.position,
-        "created_at": environment.created_at,
-    }
 
 
 def person_out(user: User) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Paths of ``governance`` below ``/api/v1/``."""
+"""Paths of ``governance`` below ``/api/v1/``. Environments are promotion's, with their targets."""
 
 from django.urls import path
 
@@ -6,8 +6,6 @@ from governance.api import views
 
 urlpatterns = [
     path("me", views.Me.as_view()),
-    path("environments", views.Environments.as_view()),
-    path("environments/<slug:slug>", views.EnvironmentView.as_view()),
     path("people", views.People.as_view()),
     path("people/<str:username>", views.Person.as_view()),
     path("people/<str:username>/roles", views.Roles.as_view()),

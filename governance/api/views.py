@@ -20,7 +20,7 @@ from governance.api.base import ApiView
 from governance.audit import selectors as audit
 from governance.errors import Invalid, NotFound
 from governance.models import Environment, User
-from governance.services import access_log, bindings, environments, people, tokens
+from governance.services import access_log, bindings, people, tokens
 
 ANSWER = {200: OpenApiTypes.OBJECT}
 PAGED = [OpenApiParameter(name) for name in pagination.PARAMETERS]
@@ -43,36 +43,6 @@ class Me(ApiView):
                 "roles": roles,
             }
         )
-
-
-class Environments(ApiView):
-    @extend_schema(operation_id="v1_environments_list", responses=ANSWER, parameters=PAGED)
-    def get(self, request: Request) -> Response:
-        """List the environments the caller may see."""
-        parsing.query(request, *pagination.PARAMETERS)
-        visible = access.environments(actor_of(request))
-        page = pagination.cut(visible, request=request, by="slug")
-        return Response(page.body(serializers.environment_out))
-
-
-class EnvironmentView(ApiView):
-    @extend_schema(responses=ANSWER)
-    def get(self, request: Request, slug: str) -> Response:
-        """Show one environment."""
-        environment = selectors.environment(slug)
-        access.require(actor_of(request), Permission.VIEW, environment=environment)
-        return Response(serializers.environment_out(environment))
-
-    @extend_schema(request=serializers.EnvironmentIn, responses=ANSWER)
-    def put(self, request: Request, slug: str) -> Response:
-        """Make an environment be like this; the same again changes nothing."""
-        body = serializers.EnvironmentIn(data=request.data)
-        body.is_valid(raise_exception=True)
-        defined = environments.define_environment(
-            slug=slug, actor=actor_of(request), **body.validated_data
-        )
-        answer = serializers.environment_out(defined.environment)
-        return Response({**answer, "changed": defined.changed})
 
 
 class People(ApiView):

@@ -33,32 +33,6 @@ def test_callers_learn_who_they_are(api, make_person, prod):
     assert [(r["role"], r["environment"]) for r in me["roles"]] == [("operator", "prod-eu")]
 
 
-def test_putting_an_environment_twice_changes_it_once(api, ada, audit_trail):
-    client, body = api(ada), {"kind": "qa", "position": 1}
-    assert client.put("/api/v1/environments/qa", body, format="json").json()["changed"]
-    assert not client.put("/api/v1/environments/qa", body, format="json").json()["changed"]
-    assert audit_trail() == [("environment.defined", "ada")]
-
-
-@pytest.mark.parametrize(
-    "body", [{}, {"kind": "prod"}, {"kind": "qa", "position": -1}, {"kind": "qa", "slug": "x"}]
-)
-def test_a_wrong_environment_changes_nothing(api, ada, audit_trail, body):
-    answer = api(ada).put("/api/v1/environments/qa", body, format="json")
-    assert (answer.status_code, answer.json()["code"]) == (400, "invalid")
-    assert audit_trail() == []
-
-
-def test_people_see_the_environments_they_have_a_role_in(api, make_person, prod, set_up):
-    define_environment(slug="qa", kind="qa", actor=set_up)
-    client = api(make_person("eva", "viewer", environment=prod).actor)
-
-    assert [e["slug"] for e in pages(client, "/api/v1/environments")] == ["prod-eu"]
-    assert client.get("/api/v1/environments/prod-eu").status_code == 200
-    assert client.get("/api/v1/environments/qa").json()["code"] == "forbidden"
-    assert client.get("/api/v1/environments/none").json()["code"] == "not_found"
-
-
 def test_administrators_add_people_and_give_roles(api, ada, audit_trail):
     client = api(ada)
     body = {"person": "eva", "first_name": "Eva", "password": "a long enough phrase"}
@@ -92,7 +66,6 @@ def test_administrators_add_people_and_give_roles(api, ada, audit_trail):
         ("get", "audit/entries", None),
         ("get", "audit/entries/1", None),
         ("get", "audit/entries/99999999999999999999", None),
-        ("put", "environments/qa", {"kind": "qa"}),
     ],
 )
 def test_a_submitter_may_none_of_it(api, asha, bram, audit_trail, method, path, body):

@@ -119,6 +119,26 @@ def test_guessing_ends_after_ten_attempts_from_one_address(make_person):
     assert sign_in.check(username="eva", password=PASSWORD, address="10.0.0.2")
 
 
+def test_another_spelling_of_a_name_is_no_way_around(make_person):
+    make_person("eva", password=PASSWORD)
+    for name in ["eva", "\uff45va"] * (sign_in.ATTEMPTS_FROM_ONE_ADDRESS // 2):
+        with pytest.raises(Unauthenticated):
+            sign_in.check(username=name, password="wrong", address="10.0.0.1")
+    with pytest.raises(Unauthenticated) as error:
+        sign_in.check(username="\uff45va", password=PASSWORD, address="10.0.0.1")
+    assert error.value.code == "too_many_attempts"
+
+
+def test_guessing_names_ends_too(db):
+    AccessLog.objects.bulk_create(
+        AccessLog(kind="sign_in.failed", principal=f"p{number}", address="10.0.0.1")
+        for number in range(sign_in.ATTEMPTS_ON_ANY_NAME)
+    )
+    with pytest.raises(Unauthenticated) as error:
+        sign_in.check(username="new", password="x", address="10.0.0.1")
+    assert error.value.code == "too_many_attempts"
+
+
 def test_a_disabled_account_does_not_sign_in(ada, make_person):
     eva = make_person("eva", password=PASSWORD)
     people.disable_person(user_id=eva.pk, actor=ada)

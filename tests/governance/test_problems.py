@@ -92,7 +92,7 @@ def test_forbidden_attempts_are_kept_in_the_access_log(api, asha):
 @pytest.mark.parametrize(
     "path",
     [
-        "/api/v1/environments/%00",
+        "/api/v1/people/%00",
         "/api/v1/audit/entries?model=%00",
         "/api/v1/audit/entries?model=%ED%A0%80",
         "/api/v1/audit/entries?model=%FF",

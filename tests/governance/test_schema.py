@@ -22,4 +22,4 @@ def test_the_description_is_valid_and_nothing_in_it_was_guessed():
 def test_the_description_is_served_to_anybody(client):
     answer = client.get("/api/schema")
     assert answer.status_code == 200
-    assert "/api/v1/environments" in answer.json()["paths"]
+    assert "/api/v1/me" in answer.json()["paths"]
