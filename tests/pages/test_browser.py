@@ -166,9 +166,12 @@ def test_a_digest_is_copied_whole(story: World, page: Page) -> None:
 
 
 def test_pages_fit_a_phone(story: World, page: Page) -> None:
+    for slug in ("integration", "qa", "prod-us"):
+        story.environment(slug, "qa")
     page.set_viewport_size({"width": 390, "height": 800})
     sign_in(page)
-    for address in ("/", "/models/", "/models/credit-default/", "/promotions/", "/fleet/"):
+    waiting = f"/promotions/{Request.objects.get(state='open').pk}/"
+    for address in ("/", "/models/", "/models/credit-default/", waiting, "/promotions/", "/fleet/"):
         page.goto(address)
         wide = page.evaluate("document.documentElement.scrollWidth")
         assert wide <= 390, address
