@@ -38,13 +38,7 @@ def rollback(
         Forbidden: the actor does not operate here.
         Conflict: ``nothing_to_roll_back_to`` or ``not_a_former_champion``.
     """
-    place = Environment.objects.filter(slug=environment).first()
-    found = RegisteredModel.objects.filter(name=model).first()
-    if place is None or found is None:
-        what = "environment" if place is None else "model"
-        message = f"There is no such {what}."
-        raise NotFound(message, code=f"unknown_{what}")
-    access.require(actor, access.Permission.OPERATE, environment=place, group=found.group)
+    place, found = _resolve(environment, model, actor=actor)
     if problem := problem_with(reason):
         message = "Say why."
         raise Invalid(message, reason=problem)
@@ -74,6 +68,18 @@ def rollback(
     )
     journal.write()
     return request
+
+
+def _resolve(environment: str, model: str, *, actor: Actor) -> tuple[Environment, RegisteredModel]:
+    """Find what was named, and let only its operators pass."""
+    place = Environment.objects.filter(slug=environment).first()
+    found = RegisteredModel.objects.filter(name=model).first()
+    if place is None or found is None:
+        what = "environment" if place is None else "model"
+        message = f"There is no such {what}."
+        raise NotFound(message, code=f"unknown_{what}")
+    access.require(actor, access.Permission.OPERATE, environment=place, group=found.group)
+    return place, found
 
 
 def _under_way(place: Environment, model: RegisteredModel, *, to: int | None) -> Request | None:

@@ -70,62 +70,118 @@ def open_request(
     kind = _kind_of(to, reason=reason, ticket=ticket)
     targets = Target.objects.locked(asked.environment.pk)
     now = timezone.now()
-    journal = Journal(actor)
-    deployment, is_new = _deployment(asked)
-    policy, found = _rules(asked.environment)
-    _refuse_if_illegal(deployment, kind)
-    champion = execution.champion_of(deployment)
-    results = _judge(asked, kind, deployment=deployment, champion=champion, rules=found, now=now)
-    shown = _content(
-        deployment, kind=kind, to=to, policy=policy, champion=champion, results=results
-    )
-    needed = _approvals_needed(kind, found)
+    case = _weigh(asked, kind=kind, to=to, now=now)
     if dry_run:
         transaction.set_rollback(True)
-        return Outcome(None, results, shown, needed)
-    failed = [result for result in results if not result.passes()]
-    if failed:
-        raise Refused(
-            "Not every gate passed: " + "; ".join(result.reason for result in failed),
-            rule="gates_not_passed",
-            object=f"model:{model}",
-            subject=f"version:{asked.version.pk}",
-            gates=[result.as_document() for result in failed],
-        )
-    if is_new:
-        journal.deployment(Action.DEPLOYMENT_OPENED, deployment, None)
-    request = Request.objects.create(
-        kind=kind,
-        deployment=deployment,
-        model=deployment.model,
-        environment=asked.environment,
-        policy=policy,
-        replaces=champion.version if champion and kind == Request.Kind.PROMOTE else None,
-        from_state=deployment.state,
-        to_state=to,
-        reason=reason,
-        ticket=ticket,
-        requester_kind=actor.kind,
-        requester_id=actor.id,
-        requester_label=actor.label,
-        persons=sorted(actor.persons() | frozenset(asked.version.authors)),
-        evidence=_evidence(results),
-        content_hash=content.hash_of(shown),
-        approvals_needed=needed,
-        created_at=now,
-        expires_at=now + timedelta(hours=found.expiry_hours),
+        return Outcome(None, case.results, case.shown, case.needed)
+    _refuse_unless_passed(case)
+    journal = Journal(actor)
+    if case.is_new:
+        journal.deployment(Action.DEPLOYMENT_OPENED, case.deployment, None)
+    request = _write(case, reason=reason, ticket=ticket, actor=actor, now=now)
+    journal.request(
+        Action.REQUEST_OPENED, request, reason=reason, ticket=ticket, content=case.shown
     )
-    journal.request(Action.REQUEST_OPENED, request, reason=reason, ticket=ticket, content=shown)
-    if needed == 0:
+    if case.needed == 0:
         execution.approve_and_execute(request, targets=targets, journal=journal, now=now)
     journal.write()
-    return Outcome(request, results, shown, needed)
+    return Outcome(request, case.results, case.shown, case.needed)
 
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
     version: ModelVersion
     environment: Environment
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """What was asked for, judged: all that a request is made of."""
+
+    kind: str
+    to: str
+    deployment: Deployment
+    is_new: bool
+    policy: PolicyRow
+    rules: Rules
+    replaced: ModelVersion | None
+    results: list[GateResult]
+    shown: dict[str, object]
+    needed: int
+
+
+def _weigh(asked: _Asked, *, kind: str, to: str, now: datetime) -> _Case:
+    deployment, is_new = _deployment(asked)
+    policy, found = _rules(asked.environment)
+    _refuse_if_illegal(deployment, kind)
+    champion = execution.champion_of(deployment)
+    gathered = facts.gather(
+        asked.version, asked.environment, deployment=deployment, champion=champion, now=now
+    )
+    results = gates.judge(kind, gathered, found)
+    replaced = champion.version if champion and kind == Request.Kind.PROMOTE else None
+    shown = content.document(
+        kind=kind,
+        model=deployment.model.name,
+        version=deployment.version.number,
+        digest=deployment.version.digest,
+        environment=deployment.environment.slug,
+        from_state=deployment.state,
+        to_state=to,
+        policy=policy.number,
+        champion_digest=replaced.digest if replaced else None,
+        evidence=_evidence(results),
+    )
+    return _Case(
+        kind=kind,
+        to=to,
+        deployment=deployment,
+        is_new=is_new,
+        policy=policy,
+        rules=found,
+        replaced=replaced,
+        results=results,
+        shown=shown,
+        needed=_approvals_needed(kind, found),
+    )
+
+
+def _refuse_unless_passed(case: _Case) -> None:
+    failed = [result for result in case.results if not result.passes()]
+    if failed:
+        version = case.deployment.version
+        raise Refused(
+            "Not every gate passed: " + "; ".join(result.reason for result in failed),
+            rule="gates_not_passed",
+            object=f"model:{case.deployment.model.name}",
+            subject=f"version:{version.pk}",
+            gates=[result.as_document() for result in failed],
+        )
+
+
+def _write(case: _Case, *, reason: str, ticket: str, actor: Actor, now: datetime) -> Request:
+    deployment = case.deployment
+    return Request.objects.create(
+        kind=case.kind,
+        deployment=deployment,
+        model=deployment.model,
+        environment=deployment.environment,
+        policy=case.policy,
+        replaces=case.replaced,
+        from_state=deployment.state,
+        to_state=case.to,
+        reason=reason,
+        ticket=ticket,
+        requester_kind=actor.kind,
+        requester_id=actor.id,
+        requester_label=actor.label,
+        persons=sorted(actor.persons() | frozenset(deployment.version.authors)),
+        evidence=_evidence(case.results),
+        content_hash=content.hash_of(case.shown),
+        approvals_needed=case.needed,
+        created_at=now,
+        expires_at=now + timedelta(hours=case.rules.expiry_hours),
+    )
 
 
 def _resolve(*, model: str, version: int, environment: str) -> _Asked:
@@ -186,45 +242,6 @@ def _refuse_if_illegal(deployment: Deployment, kind: str) -> None:
     if open_one is not None:
         message = "The same was asked for already and is not settled."
         raise Conflict(message, code="request_open", request=str(open_one.pk))
-
-
-def _judge(
-    asked: _Asked,
-    kind: str,
-    *,
-    deployment: Deployment,
-    champion: Deployment | None,
-    rules: Rules,
-    now: datetime,
-) -> list[GateResult]:
-    found = facts.gather(
-        asked.version, asked.environment, deployment=deployment, champion=champion, now=now
-    )
-    return gates.judge(kind, found, rules)
-
-
-def _content(
-    deployment: Deployment,
-    *,
-    kind: str,
-    to: str,
-    policy: PolicyRow,
-    champion: Deployment | None,
-    results: list[GateResult],
-) -> dict[str, object]:
-    replaced = champion if champion and kind == Request.Kind.PROMOTE else None
-    return content.document(
-        kind=kind,
-        model=deployment.model.name,
-        version=deployment.version.number,
-        digest=deployment.version.digest,
-        environment=deployment.environment.slug,
-        from_state=deployment.state,
-        to_state=to,
-        policy=policy.number,
-        champion_digest=replaced.version.digest if replaced else None,
-        evidence=_evidence(results),
-    )
 
 
 def _evidence(results: list[GateResult]) -> dict[str, object]:
