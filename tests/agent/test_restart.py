@@ -49,10 +49,11 @@ def test_changed_bytes_on_disk_are_fetched_again(
     plane.reports.clear()
 
     again = start_agent()
-    plane.wait_failure(version, "DIGEST_MISMATCH")
     plane.wait_champion(version)
 
     assert again.infer(rows(1)).status_code == 200
+    assert "model.onnx" in again.log()
+    assert "DIGEST_MISMATCH: changed on disk" in again.log()
 
 
 def test_changed_bytes_are_never_served_while_nobody_can_replace_them(
@@ -75,6 +76,7 @@ def test_changed_bytes_are_never_served_while_nobody_can_replace_them(
 
     assert again.infer(rows(1), model="broken").status_code == 503
     assert again.infer(rows(1), model="whole").status_code == 200
+    assert "DIGEST_MISMATCH: changed on disk" in again.log()
     # Loaded, but not what was decided: it must not step in.
     index = again.http.post("/v2/repository/index").json()
     assert {(one["name"], one["version"], one["reason"]) for one in index} >= {
