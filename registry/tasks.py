@@ -10,7 +10,7 @@ from governance.errors import Unavailable
 from registry.services import inspections
 
 
-@shared_task(  # type: ignore[untyped-decorator]
+@shared_task(
     name=inspections.TASK,
     ignore_result=True,
     autoretry_for=(OperationalError, Unavailable),

@@ -243,13 +243,16 @@ class DarkLoop:
         if score is not None and not math.isfinite(score):
             score, error = None, f"the score is {score}"
         self._counts["errors" if error else "scored"] += 1
-        self._rows.append(self._row(record, version, score, _readable(error), latency_ms))
+        self._rows.append(
+            self._row(record, version, score, error=_readable(error), latency_ms=latency_ms)
+        )
 
     def _row(
         self,
         record: MirrorRecord,
         version: DarkVersion,
         score: float | None,
+        *,
         error: str | None,
         latency_ms: float,
     ) -> DarkRow:

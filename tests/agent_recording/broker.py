@@ -48,7 +48,7 @@ class Broker:
 
     def start(self) -> None:
         with (self._folder / "valkey.log").open("ab") as log:
-            self._process = subprocess.Popen(  # noqa: S603 - our own binary and arguments
+            self._process = subprocess.Popen(
                 [
                     *(str(binary()), "--port", str(self._port), "--bind", "127.0.0.1"),
                     *("--appendonly", "yes", "--appendfsync", "always", "--save", ""),

@@ -108,7 +108,7 @@ def main() -> None:
     loop.configure(MirrorSettings(STREAM, 1.0))
     stopped: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, _: stopped.append(number))
-    print("started", flush=True)  # noqa: T201 - from here on it can be stopped in good order
+    print("started", flush=True)
     while not stopped:
         time.sleep(0.02)
     loop.close(timeout=10)

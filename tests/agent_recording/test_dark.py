@@ -272,10 +272,10 @@ def test_what_a_dead_process_scored_is_sent_even_if_no_stream_is_named_any_more(
 def test_disorder_and_repetition_change_nothing(
     make: Make, broker: Broker, control_plane: ControlPlane
 ) -> None:
-    seed = random.randrange(2**32)  # noqa: S311 - an order, nothing secret
-    print(f"seed {seed}")  # noqa: T201 - to repeat a failure
+    seed = random.randrange(2**32)
+    print(f"seed {seed}")
     order = [n for n in range(1, 301) for _ in range(1 + n % 3)]
-    random.Random(seed).shuffle(order)  # noqa: S311
+    random.Random(seed).shuffle(order)
     publish(broker, *order)
     scorer = make(Runtime({A: first_feature, B: first_feature}))
 

@@ -32,7 +32,7 @@ class Site:
         self._started: list[subprocess.Popen[bytes]] = []
 
     def run(self, moment: str = "never") -> subprocess.Popen[bytes]:
-        process = subprocess.Popen(  # noqa: S603 - our own script
+        process = subprocess.Popen(
             [
                 *(sys.executable, str(SCRIPT), self.broker.url),
                 *(str(self.home), str(self.uploads), moment),
@@ -118,9 +118,9 @@ def test_deaths_one_after_the_other_cost_and_double_nothing(site: Site) -> None:
 
 
 def test_deaths_at_any_moment_cost_and_double_nothing(site: Site) -> None:
-    seed = random.randrange(2**32)  # noqa: S311 - when to kill, nothing secret
-    print(f"seed {seed}")  # noqa: T201 - to repeat a failure
-    chance = random.Random(seed)  # noqa: S311
+    seed = random.randrange(2**32)
+    print(f"seed {seed}")
+    chance = random.Random(seed)
     last = 0
     for _ in range(4):
         site.publish(last + 1, last + 400)

@@ -20,4 +20,4 @@ def test_subjects_without_number_cost_no_memory_without_end() -> None:
     for subject in range(10 * seldom.MAX_SUBJECTS):
         assert worth.due(str(subject))
 
-    assert len(worth._next) <= seldom.MAX_SUBJECTS  # noqa: SLF001 - the bound is the point
+    assert len(worth._next) <= seldom.MAX_SUBJECTS
