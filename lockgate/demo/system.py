@@ -82,6 +82,16 @@ class System:
         """Run a command of ``lockgate`` on this system, and give what it printed."""
         return self._command(_lockgate(*arguments), environ=environ)
 
+    def raise_if_ended(self) -> None:
+        """Say so when a part of it is gone.
+
+        Raises:
+            StoryError: ``lockgate up``, or the S3 server, has ended.
+        """
+        for process in self._running:
+            if (code := process.poll()) is not None:
+                raise StoryError(f"a part of the system ended with code {code}; see {self.home}")
+
     def stop(self) -> None:
         """Stop everything in order, and wait for it."""
         for process in reversed(self._running):

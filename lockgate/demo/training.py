@@ -3,11 +3,11 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier
 from sklearn.metrics import brier_score_loss, roc_auc_score
 
 from lockgate.demo.data import Clients, Parts
@@ -45,29 +45,47 @@ class Trained:
 
 
 def _forest() -> Classifier:
-    return RandomForestClassifier(100, random_state=SEED, n_jobs=1)
+    return _classifier(RandomForestClassifier(100, random_state=SEED, n_jobs=1))
 
 
 def _boosted() -> Classifier:
-    return HistGradientBoostingClassifier(
-        max_iter=150, learning_rate=0.05, max_leaf_nodes=15, random_state=SEED
+    return _classifier(
+        GradientBoostingClassifier(
+            n_estimators=100,
+            max_depth=4,
+            learning_rate=0.08,
+            subsample=0.5,
+            max_features=6,
+            random_state=SEED,
+        )
     )
 
 
-def _boosted_slowly() -> Classifier:
-    return HistGradientBoostingClassifier(
-        max_iter=300,
-        learning_rate=0.03,
-        max_leaf_nodes=12,
-        min_samples_leaf=40,
-        l2_regularization=5.0,
-        random_state=SEED,
+def _boosted_deeper() -> Classifier:
+    return _classifier(
+        GradientBoostingClassifier(
+            n_estimators=120,
+            max_depth=5,
+            learning_rate=0.06,
+            subsample=0.5,
+            max_features=5,
+            min_samples_leaf=30,
+            random_state=SEED,
+        )
     )
+
+
+def _classifier(estimator: Any) -> Classifier:
+    """Give scikit-learn's estimators, which carry no types, the one the story knows."""
+    made: Classifier = estimator
+    return made
 
 
 FIRST: Final = Recipe("a random forest of 100 trees, on 8,000 clients", _forest, "first")
 BETTER: Final = Recipe("gradient boosting, on 20,000 clients", _boosted, "all_known")
-NEXT: Final = Recipe("gradient boosting in smaller steps", _boosted_slowly, "all_known")
+NEXT: Final = Recipe(
+    "deeper trees in smaller steps, on 20,000 clients", _boosted_deeper, "all_known"
+)
 
 
 def train(recipe: Recipe, parts: Parts) -> Trained:

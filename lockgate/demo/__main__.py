@@ -1,0 +1,5 @@
+"""``python -m lockgate.demo play|check``."""
+
+from lockgate.demo.commands import app
+
+app()

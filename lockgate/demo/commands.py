@@ -1,0 +1,157 @@
+"""``play`` tells the story and stays up; ``check`` tells it, has the last word, and stops."""
+
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, NoReturn
+
+import typer
+
+from lockgate.demo import data, homes, story
+from lockgate.demo.browser import Browser
+from lockgate.demo.errors import StoryError
+from lockgate.demo.narrator import Narrator
+from lockgate.demo.packing import MODEL
+from lockgate.demo.people import APPROVER
+from lockgate.demo.story.stage import PROD, Stage, expect
+from lockgate.demo.system import System
+from lockgate.demo.traffic import CALM
+from lockgate.errors import LockgateError
+
+CACHED_SECONDS = 2.0
+"""How long a decision may take to be answered by, with the files on the agents' disks."""
+LOOK_SECONDS = 2.0
+PAGES = {
+    "/": "what is decided and what answers, by environment",
+    f"/models/{MODEL}/versions/2/": "everything about version 2",
+    "/audit/": "who did what, when",
+    "/fleet/": "the agents",
+    "/admin/": "the tables, read only (as ada)",
+    "/api/schema": "the REST API",
+}
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+
+Home = Annotated[Path | None, typer.Option(help="An empty folder, else .lockgate/demo.")]
+Store = Annotated[str, typer.Option(help="Where artifacts lie: `s3` for moto's server.")]
+
+
+@app.command()
+def play(*, home: Home = None, store: Store = "") -> None:
+    """Tell the story of one model's life, and stay up for your turn. Ctrl-C ends it."""
+    with _stage(home, store) as stage:
+        story.play(stage)
+        stage.tell.print_tables(stage.tally())
+        _invite(stage)
+        stage.callers().set_rate(CALM)
+        _stay(stage)
+
+
+@app.command()
+def check(*, home: Home = None, store: Store = "") -> None:
+    """Tell the story, see that all of it is so, approve the last version by the page, and stop."""
+    with _stage(home, store) as stage:
+        story.play(stage)
+        with stage.tell.step("The last approval, by the page's own form"):
+            approve_by_page(stage)
+        stage.tell.print_tables(stage.tally())
+        assert_story(stage)
+        stage.tell.say("stopping")
+    stage.tell.say("the story is as told")
+
+
+def approve_by_page(stage: Stage) -> None:
+    """Sign in, open the page of the waiting request, and sign with its form."""
+    person = stage.people[APPROVER]
+    decided = time.time()
+    with Browser(stage.system.url) as browser:
+        browser.sign_in(username=person.name, password=person.password)
+        decided = time.time()
+        browser.approve(stage.waiting, password=person.password, comment="By the page's form.")
+    number = max(stage.versions)
+    answering = stage.callers().wait_all_answer(number, seconds=60)
+    stage.tell.switched(
+        f"version {number} approved by the page",
+        seconds=answering - decided,
+        files="fetched and proved first",
+    )
+    stage.wait_done({"id": stage.waiting})
+    stage.confirm_champion(PROD, number)
+
+
+def assert_story(stage: Stage) -> None:
+    """Hold the numbers against what is promised.
+
+    Raises:
+        StoryError: one of them is worse.
+    """
+    tally = stage.callers().stop()
+    expect(tally.failed, 0, what=f"failed requests ({tally.failures[:3]})")
+    expect(set(tally.versions), {"1", "2", "4"}, what="versions that answered")
+    for switch in stage.tell.switches:
+        if switch.files.startswith("cached") and switch.seconds > CACHED_SECONDS:
+            raise StoryError(f"{switch.name} took {switch.seconds:.2f} s, not {CACHED_SECONDS:g}")
+
+
+@contextmanager
+def _stage(home: Path | None, store: str) -> Iterator[Stage]:
+    """Set the stage, and clear it in order, whatever ends the story."""
+    if store not in {"", "s3"}:
+        message = f"--store {store}: say s3, or nothing for a folder"
+        raise typer.BadParameter(message)
+    signal.signal(signal.SIGTERM, _end)
+    signal.signal(signal.SIGHUP, _end)
+    tell = Narrator()
+    try:
+        with homes.fresh(home) as folder:
+            stage = Stage(System(folder, store=store), tell, data.split(data.read()))
+            try:
+                yield stage
+            finally:
+                _clear(stage)
+    except (StoryError, LockgateError) as error:
+        tell.console.print(f"[bold red]The story broke off.[/bold red] {error}", markup=True)
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+
+
+def _clear(stage: Stage) -> None:
+    """Stop callers first, so that nobody asks agents that are going."""
+    if stage.traffic:
+        stage.traffic.stop()
+    stage.people.close()
+    stage.system.stop()
+
+
+def _end(_number: int, _frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _invite(stage: Stage) -> None:
+    url, person = stage.system.url, stage.people[APPROVER]
+    number = max(stage.versions)
+    say = stage.tell.console.print
+    for path, what in PAGES.items():
+        say(f"  {url + path:<54} {what}")
+    say(f"  {stage.reports!s:<54} the lineage report")
+    say(f"\n[bold]Your turn:[/bold] open {url}/promotions/{stage.waiting}/")
+    say(f"sign in as [bold]{person.name}[/bold] with [bold]{person.password}[/bold], approve")
+    say(f"version {number}, and see it answer. Callers keep arriving; Ctrl-C stops everything.")
+
+
+def _stay(stage: Stage) -> None:
+    """Stay up, and tell what comes of the visitor's decision."""
+    told = "open"
+    ci = stage.people.client("ci")
+    while True:
+        stage.tally()
+        stage.system.raise_if_ended()
+        found = ci.promotion(stage.waiting)
+        if found["state"] != told:
+            told = found["state"]
+            stage.tell.say(f"the request is {told} {found['detail']}".rstrip())
+        time.sleep(LOOK_SECONDS)

@@ -1,0 +1,44 @@
+"""The end: what an auditor takes away, and a version that waits for the visitor."""
+
+import json
+
+from lockgate.demo.errors import StoryError
+from lockgate.demo.packing import MODEL
+from lockgate.demo.people import APPROVER, AUDITOR, SECOND_APPROVER
+from lockgate.demo.story.stage import PROD, Stage, expect
+from lockgate.demo.story.successor import compare
+from lockgate.demo.training import NEXT
+
+
+def take_away(stage: Stage) -> None:
+    """Write the lineage report of version 2 to a file, and verify the whole audit log."""
+    report = stage.people.client(AUDITOR).lineage(MODEL, 2)
+    file = stage.reports / f"lineage-{MODEL}-2.json"
+    file.write_text(json.dumps(report, indent=1))
+    signed = {signature["name"] for signature in signatures(report)}
+    if not any(SECOND_APPROVER in name.lower() for name in signed):
+        raise StoryError(f"{file} does not name {SECOND_APPROVER}, who approved: {signed}")
+    stage.tell.say(f"lineage report of version 2, signed for by {', '.join(signed)}: {file}")
+    stage.tell.say(stage.system.lockgate("audit", "verify").strip().splitlines()[-1])
+
+
+def signatures(report: dict[str, object]) -> list[dict[str, str]]:
+    """List the signatures a lineage report tells of."""
+    body = report["body"]
+    if not isinstance(body, dict):
+        raise StoryError("the lineage report has no body")
+    requests = body["lifecycle"]["requests"]
+    return [each for request in requests for each in request["approvals"]]
+
+
+def next_version(stage: Stage) -> None:
+    """Take a fourth version as far as a person has to decide."""
+    version = stage.register(stage.train(NEXT))
+    stage.promote_in_qa(version.number)
+    stage.darken(version.number)
+    compare(stage, version.number)
+    request = stage.ask(version.number, PROD, to="production", reason="Retrained; your decision")
+    expect(request["state"], "open", what="the last request")
+    stage.waiting = request["id"]
+    page = f"{stage.system.url}/promotions/{stage.waiting}/"
+    stage.tell.say(f"version {version.number} waits for an approval by {APPROVER}: {page}")
