@@ -1,6 +1,5 @@
 """A client that speaks to a real server, and a small version to register."""
 
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -9,11 +8,27 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from governance.actors import Actor
+from lockgate.cli import main
 from lockgate.client import Client
 from lockgate.convert import convert
 from lockgate.manifest import Training, build_manifest, file_entry, write_pack
 
-Run = Callable[..., "subprocess.CompletedProcess[str]"]
+Outcome = tuple[int, str, str]
+
+
+@pytest.fixture
+def lockgate(capsys, monkeypatch) -> Callable[..., Outcome]:
+    monkeypatch.delenv("LOCKGATE_URL", raising=False)
+    monkeypatch.delenv("LOCKGATE_TOKEN", raising=False)
+
+    def run(*arguments: str) -> Outcome:
+        with pytest.raises(SystemExit) as end:
+            main(list(arguments))
+        written = capsys.readouterr()
+        code = end.value.code
+        return (code if isinstance(code, int) else 0), written.out, written.err
+
+    return run
 
 
 @pytest.fixture(scope="session")

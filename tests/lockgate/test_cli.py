@@ -9,28 +9,12 @@ import pytest
 from django.db import connections
 
 from governance.actors import Actor
-from lockgate.cli import main
 from lockgate.cli.environments import read
 from lockgate.errors import BadPack
 from registry.models import Inspection, ModelVersion, RegisteredModel
 from registry.services import inspections
 
 Outcome = tuple[int, str, str]
-
-
-@pytest.fixture
-def lockgate(capsys, monkeypatch) -> Callable[..., Outcome]:
-    monkeypatch.delenv("LOCKGATE_URL", raising=False)
-    monkeypatch.delenv("LOCKGATE_TOKEN", raising=False)
-
-    def run(*arguments: str) -> Outcome:
-        with pytest.raises(SystemExit) as end:
-            main(list(arguments))
-        written = capsys.readouterr()
-        code = end.value.code
-        return (code if isinstance(code, int) else 0), written.out, written.err
-
-    return run
 
 
 @pytest.fixture
