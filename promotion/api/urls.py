@@ -2,12 +2,13 @@
 
 from django.urls import path
 
-from promotion.api import agents, artifacts, environments, promotions
+from promotion.api import agents, artifacts, environments, lineage, promotions
 
 urlpatterns = [
     # Before the registry's own of the same paths: these know the upper half too.
     path("blobs/<str:name>", artifacts.BlobView.as_view()),
     path("models/<str:model>/versions/<int:number>", artifacts.VersionView.as_view()),
+    path("models/<str:name>/versions/<int:number>/lineage", lineage.LineageView.as_view()),
     path("promotions", promotions.PromotionsView.as_view()),
     path("promotions/<uuid:pk>", promotions.PromotionView.as_view()),
     path("promotions/<uuid:pk>/approvals", promotions.ApprovalsView.as_view()),
