@@ -213,7 +213,11 @@ class Agent:
             pid=os.getpid(),
             agent_id=self._identity.agent_id,
         )
-        save_address(settings.home, self._address)
+        try:
+            save_address(settings.home, self._address)
+        except OSError as exc:
+            # Whoever knows this agent's ports finds it, and a full disk is no reason not to serve.
+            logger.warning("address.json cannot be written: %s", exc.strerror)
         hints = HintApp(
             self._identity.agent_id, lambda: self._courier.generation, self._courier.hint
         )
@@ -254,8 +258,8 @@ class Agent:
         deadline = time.monotonic() + JOIN_SECONDS
         for thread in threads:
             thread.join(max(0.0, deadline - time.monotonic()))
-        if any(thread.is_alive() for thread in threads):
-            # The runtime is in the middle of a load that cannot be interrupted.
+        if any(thread.is_alive() for thread in threads) or self._runtime.busy():
+            # The runtime is in the middle of something that cannot be interrupted.
             logging.shutdown()
             os._exit(0)
         self._control_plane.close()

@@ -1,6 +1,7 @@
 """The command line: ``serving_agent enrol`` and ``serving_agent run``."""
 
 import logging
+import signal
 import sys
 import time
 from importlib.metadata import PackageNotFoundError, version
@@ -137,6 +138,8 @@ def run(
         mirror_url=mirror_url,
     )
     _logging()
+    # Until the agent has a handler of its own: told to stop, it stops, and that is no failure.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     state = State(settings.home)
     try:
         state.open()

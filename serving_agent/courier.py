@@ -132,7 +132,8 @@ class Courier:
         document = self._state.document(trust=self._trust, target=self._identity.target)
         if document is None:
             return
-        self._trust = self._state.save_document(document)
+        # The keys it teaches may not have been kept yet; nothing needs writing to serve it.
+        self._trust = Trust(document.payload.keys)
         self._seen = document.sha256
         self._follow(document)
 
@@ -213,7 +214,7 @@ class Courier:
 
     def _keep(self, document: Document) -> Trust:
         try:
-            return self._state.save_document(document)
+            return self._state.save_document(document, applied=self.applied)
         except OSError as exc:
             detail = f"the document cannot be kept: {exc.strerror}"
             raise Nack(Reason.DISK_FULL, detail, generation=document.generation) from exc
@@ -256,8 +257,11 @@ class Courier:
             issued_at=datetime.now(UTC),
             expires_at=expires_at,
         )
-        self._state.save_identity(self._identity)
         self._http.token = renewed.token
+        try:
+            self._state.save_identity(self._identity)
+        except OSError as exc:
+            raise TemporaryFailure(f"the new token cannot be kept: {exc.strerror}") from exc
         logger.info("token renewed, good until %s", expires_at.isoformat())
 
     def _leave(self) -> None:

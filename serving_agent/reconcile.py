@@ -101,7 +101,9 @@ class Reconciler:
             self._document = document
             self._wanted = wanted_of(document, self._identity)
             self._attempts.forget()
-            self._progress.clear()
+            # What failed is tried anew; what is under way goes on.
+            under_way = self._progress.items()
+            self._progress = {key: at for key, at in under_way if at.phase != "failed"}
             self._runtime.known = frozenset(one.model for one in self._wanted)
         self._make_switches()
         self._wake.set()

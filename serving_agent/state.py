@@ -130,17 +130,15 @@ class State:
                 return verify(raw, trust=trust, target=target, applied=None)
         return None
 
-    def save_document(self, document: Document) -> Trust:
+    def save_document(self, document: Document, *, applied: Document | None) -> Trust:
         """Keep a document that is about to be applied, then the keys it teaches.
 
         In that order: keys always include the signer of the document beside
         them, and a crash in between leaves a document the old keys verify.
         """
-        current = self._folder / "envelope.json"
-        raw = read_or_none(current)
-        if raw is not None and raw != document.raw:
-            write_atomic(self._folder / "envelope.previous.json", raw)
-        write_atomic(current, document.raw)
+        if applied is not None:
+            write_atomic(self._folder / "envelope.previous.json", applied.raw)
+        write_atomic(self._folder / "envelope.json", document.raw)
         trust = Trust(document.payload.keys)
         self.save_trust(trust)
         return trust

@@ -26,10 +26,13 @@ def start_agent(plane: ControlPlane, tmp_path: Path) -> Iterator[StartAgent]:
     """Start an agent that enrols with ``plane``, or finds its home from before."""
     started: list[AgentProcess] = []
 
-    def start(name: str = "agent", **environment: str) -> AgentProcess:
+    def start(name: str = "agent", *, full_disk: bool = False, **environment: str) -> AgentProcess:
         settings = {f"LOCKGATE_AGENT_{key.upper()}": value for key, value in environment.items()}
         agent = AgentProcess(
-            tmp_path / name, arguments=joining(plane), environment={**FAST, **settings}
+            tmp_path / name,
+            arguments=joining(plane),
+            environment={**FAST, **settings},
+            full_disk=full_disk,
         )
         started.append(agent)
         return agent

@@ -16,19 +16,35 @@ from .control_plane import JOIN_TOKEN, ControlPlane
 from .versions import tensor
 
 
+FULL_DISK = """
+import os, resource, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
+"""
+"""Runs Python so that every write to a file fails, as on a full disk."""
+
+
 class AgentProcess:
-    def __init__(self, home: Path, *, arguments: list[str], environment: dict[str, str]) -> None:
+    def __init__(
+        self,
+        home: Path,
+        *,
+        arguments: list[str],
+        environment: dict[str, str],
+        full_disk: bool = False,
+    ) -> None:
         self.home = home
         self._log = (home.parent / f"{home.name}.log").open("ab")
         address = home / "address.json"
         address_before = address.stat().st_mtime_ns if address.exists() else 0
+        python = [sys.executable, "-c", FULL_DISK] if full_disk else [sys.executable]
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "serving_agent", "run", "--home", str(home), *arguments],
+            [*python, "-m", "serving_agent", "run", "--home", str(home), *arguments],
             env={**os.environ, **environment},
             stdout=subprocess.PIPE,
             stderr=self._log,
         )
-        self._wait_address(address, address_before)
+        self._wait_address(address, -1 if full_disk else address_before)
         found = json.loads(address.read_bytes())
         self.url: str = found["inference_url"]
         self.control_url: str = found["control_url"]

@@ -152,6 +152,27 @@ def test_a_version_that_kills_the_agent_is_left_alone_after_three_times(
     plane.wait_champion(version)
 
 
+def test_with_a_full_disk_it_starts_serves_and_refuses_what_it_cannot_keep(
+    plane: ControlPlane, start_agent: StartAgent
+) -> None:
+    version, new = make(), make(number=2)
+    plane.publish(model(champion=version), versions=[version])
+    first = start_agent()
+    plane.wait_champion(version)
+    first.kill()
+    plane.reports.clear()
+
+    agent = start_agent(full_disk=True)
+    plane.wait_champion(version)
+    plane.publish(model(champion=new), versions=[new])
+    report = plane.wait_refusal("DISK_FULL")
+
+    assert report["observed_generation"] == 1
+    for seed in range(50):
+        assert agent.infer(rows(seed)).headers["lockgate-digest"] == version.digest
+    assert agent.terminate() == 0
+
+
 def test_an_agent_killed_at_any_moment_of_a_swap_serves_again(
     plane: ControlPlane, start_agent: StartAgent
 ) -> None:
