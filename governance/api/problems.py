@@ -112,7 +112,7 @@ def problem(
 def handle(exc: Exception, context: Mapping[str, Any]) -> HttpResponse | None:
     """Answer for an exception of an API view; None lets it become a 500."""
     if isinstance(exc, Forbidden):
-        _log_forbidden(exc, context["request"])
+        access_log.note_forbidden(context["request"], reason=exc.message)
     if isinstance(exc, GovernanceError):
         return of_ours(exc)
     if isinstance(exc, drf.APIException):
@@ -234,16 +234,6 @@ def server_error(request: HttpRequest) -> HttpResponse:
 def is_api(request: HttpRequest) -> bool:
     """Tell whether a program asks, and not a person's browser."""
     return request.path_info.startswith(("/api/", "/health/"))
-
-
-def _log_forbidden(exc: Forbidden, request: HttpRequest) -> None:
-    actor = getattr(getattr(request, "user", None), "actor", None)
-    access_log.note(
-        kind=access_log.FORBIDDEN,
-        principal=actor.label if actor else "",
-        address=request.META.get("REMOTE_ADDR") or None,
-        detail=f"{request.method} {request.path_info}: {exc.message}",
-    )
 
 
 def _flat(detail: object, path: str = "") -> list[tuple[str, list[str]]]:

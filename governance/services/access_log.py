@@ -1,5 +1,7 @@
 """The only writer of the access log: what traffic can trigger, kept out of the audit chain."""
 
+from django.http import HttpRequest
+
 from governance.models import AccessLog
 
 SIGNED_IN = "sign_in.succeeded"
@@ -12,4 +14,15 @@ def note(*, kind: str, principal: str = "", address: str | None = None, detail: 
     """Write one line. Never inside a transaction that may still be refused."""
     AccessLog.objects.create(
         kind=kind, principal=principal[:150], address=address, detail=detail[:300]
+    )
+
+
+def note_forbidden(request: HttpRequest, *, reason: str) -> None:
+    """Write down that somebody known tried what they may not."""
+    actor = getattr(getattr(request, "user", None), "actor", None)
+    note(
+        kind=FORBIDDEN,
+        principal=actor.label if actor else "",
+        address=request.META.get("REMOTE_ADDR") or None,
+        detail=f"{request.method} {request.path_info}: {reason}",
     )

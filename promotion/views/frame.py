@@ -25,6 +25,7 @@ from governance.errors import (
     Unavailable,
 )
 from governance.models import Environment, User
+from governance.services import access_log
 from promotion.selectors import abnormal, promotions
 from promotion.templatetags.lockgate import fingerprint
 
@@ -56,6 +57,8 @@ def page(view: View[P]) -> View[P]:
             access.require(actor_of(request), Permission.VIEW)
             return view(request, *args, **kwargs)
         except GovernanceError as error:
+            if isinstance(error, Forbidden):
+                access_log.note_forbidden(request, reason=error.message)
             return problem(request, error)
 
     return cast("View[P]", never_cache(guarded))

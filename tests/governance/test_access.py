@@ -2,7 +2,7 @@
 
 import pytest
 
-from governance.access import Permission, allowed, environments, require, roles_of
+from governance.access import Permission, allowed, environments, groups, require, roles_of
 from governance.actors import Actor
 from governance.errors import Conflict, Forbidden, Invalid, Refused
 from governance.models import RoleBinding, User
@@ -93,6 +93,13 @@ def test_a_role_for_a_group_is_for_no_other_model(make_person, prod):
     assert not allowed(actor, Permission.SUBMIT, group="")
     assert allowed(actor, Permission.SUBMIT)
     assert list(environments(actor)) == [prod]
+
+
+def test_the_groups_somebody_sees(make_person, set_up):
+    assert groups(make_person("eva", "viewer", group="fraud").actor) == {"fraud"}
+    assert groups(make_person("finn", "viewer").actor) is None
+    assert groups(make_person("gil").actor) == frozenset()
+    assert groups(set_up) is None
 
 
 def test_one_question_is_one_query(asha, prod, django_assert_num_queries):

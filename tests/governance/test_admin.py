@@ -95,6 +95,14 @@ def test_whoever_is_not_staff_stays_outside(client, asha):
     assert client.get("/admin/login/?next=/admin/").status_code == 403
 
 
+def test_a_page_somebody_may_not_see_is_kept_in_the_access_log(client, make_person):
+    client.force_login(make_person("eva"))
+    assert client.get("/models/").status_code == 403
+    line = AccessLog.objects.get(kind="request.forbidden")
+    assert (line.principal, line.address) == ("eva", "127.0.0.1")
+    assert line.detail.startswith("GET /models/")
+
+
 def test_a_password_changed_in_the_admin_leaves_one_entry(staff, audit_trail):
     audit_trail.clear()
     new = "another long enough phrase"
