@@ -13,7 +13,7 @@ from promotion.models import Rollout, RolloutStep
 from promotion.selectors import fleet_facts
 from promotion.selectors.fleet_facts import Voice
 from promotion.services.rollouts import steps
-from promotion.services.rollouts.context import Context, load
+from promotion.services.rollouts.context import Context, ask, load
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +41,9 @@ def advance(*, rollout_id: UUID, actor: Actor, now: datetime | None = None) -> N
         return
     tally = _count(context)
     STEPS[context.rollout.step](context, tally)
+    if tally.is_empty() and context.rollout.ended_at is None:
+        # All who were asked are gone or cordoned: whoever is here now takes their place.
+        ask(context.rollout, context.target, now=context.now)
     context.journal.write()
 
 
@@ -82,7 +85,8 @@ def _refusal(context: Context, voice: Voice) -> tuple[str, str] | None:
     rollout = context.rollout
     if rollout.step not in {Rollout.Step.LOAD, Rollout.Step.COMMIT}:
         return None
-    if voice.refused_generation >= rollout.generation:
+    # One who has applied this generation has not refused it, whatever it says of later ones.
+    if voice.generation < rollout.generation <= voice.refused_generation:
         return voice.refused_reason, voice.refused_detail
     holding = voice.holdings.get(context.deployment.version.digest)
     if voice.generation >= rollout.generation and holding and holding.phase == "failed":

@@ -23,6 +23,10 @@ class Tally:
         """At least one is done and nobody is missing: zero agents are never enough."""
         return bool(self.done) and not (self.refused or self.waiting or self.silent)
 
+    def is_empty(self) -> bool:
+        """Nobody who was asked still counts."""
+        return not (self.done or self.refused or self.waiting or self.silent)
+
     def open_names(self) -> str:
         return ", ".join((*self.waiting, *self.silent)) or "no agent"
 
