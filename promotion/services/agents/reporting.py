@@ -112,7 +112,8 @@ def _note_serving(
     now: datetime,
 ) -> None:
     """Open and close serving intervals, and record the change, when what answers changed."""
-    old, new = _answers(before), _answers(after)
+    # Leaving has ended its intervals: whatever it answers with now is news.
+    old, new = _answers(None if agent.left_at else before), _answers(after)
     if old == new:
         return
     digests = {digest for digest, _ in old.keys() | new.keys()}
