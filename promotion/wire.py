@@ -7,12 +7,12 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from governance.names import is_slug, problem_with
 
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-Count = Annotated[int, Field(ge=0, lt=2**63)]
+Count = Annotated[int, Field(ge=0, lt=2**53)]  # what JSON numbers hold exactly
 Number = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Code = Annotated[str, Field(max_length=40, pattern=r"^[A-Z0-9_]*$")]
 Name = Annotated[str, Field(max_length=63, pattern=r"^[a-z0-9][a-z0-9-]*$")]
 Text = Annotated[str, Field(max_length=2_000)]
-Url = Annotated[str, Field(max_length=200, pattern=r"^(https?://[^\s@]+)?$")]
+Url = Annotated[str, Field(max_length=200, pattern=r"^(https?://[!-?A-~]+)?$")]  # ASCII, no @
 SCHEMA = "lockgate.agent-report/1"
 MAX_VERSIONS = 2_000
 
