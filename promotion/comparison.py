@@ -1,6 +1,6 @@
 """What differs between two versions' manifests: what an approver is asked to judge.
 
-Only what differs is returned; ``Difference.same`` counts the rest.
+What differs comes sorted by what it is; ``Difference.same`` is all the rest.
 """
 
 from collections.abc import Iterable, Mapping
@@ -36,7 +36,7 @@ class Difference:
     data: list[Change] = field(default_factory=list)
     files: list[Change] = field(default_factory=list)
     training: list[Change] = field(default_factory=list)
-    same: int = 0
+    same: list[tuple[str, object]] = field(default_factory=list)
 
     def is_empty(self) -> bool:
         return not any(
@@ -75,7 +75,7 @@ def compare(
         data=data,
         files=files,
         training=training,
-        same=same_metrics + same_features + same_data + same_files + same_training,
+        same=[*same_metrics, *same_features, *same_data, *same_files, *same_training],
     )
 
 
@@ -98,14 +98,17 @@ def _range(feature: Manifest, datatype: str) -> str:
     return f"{datatype} {bounds}{', may be missing' if feature.get('missing') else ''}"
 
 
-def _changes(before: Mapping[str, object], after: Mapping[str, object]) -> tuple[list[Change], int]:
+def _changes(
+    before: Mapping[str, object], after: Mapping[str, object]
+) -> tuple[list[Change], list[tuple[str, object]]]:
     names = [*before, *(name for name in after if name not in before)]
     changes = [
         Change(name, before.get(name), after.get(name))
         for name in names
         if before.get(name) != after.get(name)
     ]
-    return changes, len(names) - len(changes)
+    changed = {change.name for change in changes}
+    return changes, [(name, before[name]) for name in names if name not in changed]
 
 
 def _judged(change: Change, optimising: str, *, higher: bool) -> Change:

@@ -52,12 +52,18 @@ class ReasonForm(forms.Form):
 class RequestAdmin(ReadOnlyAdmin[Request]):
     """Shows requests. What changes something is a form of its own, sent by POST."""
 
-    list_display = ("__str__", "model", "environment", "kind", "state", "created_at", "settled_at")
+    list_display = ("what", "state", "requester_label", "created_at", "settled_at")
     list_filter = ("state", "kind", "environment")
-    list_select_related = ("model", "environment")
+    list_select_related = ("deployment__version__model", "environment")
     search_fields = ("model__name", "ticket", "requester_label")
     subject_kind: ClassVar[str] = "request"
     actions_detail: ClassVar[list[str]] = ["approve", "reject", "roll_back"]
+
+    @admin.display(description="request")
+    def what(self, row: Request) -> str:
+        """Say which version, and where."""
+        place = row.environment.slug
+        return f"{row.get_kind_display()} {row.deployment.version} in {place}"
 
     def has_view_permission(self, request: HttpRequest, obj: Request | None = None) -> bool:
         """Staff see the requests of the environments they have a role in."""

@@ -1,4 +1,4 @@
-// What pages need beyond HTML: theme, copying, dialogs, local times, live parts. No page needs it to work.
+// What pages need beyond HTML: theme, copying, local times, live parts. No page needs it to work.
 "use strict";
 
 (() => {
@@ -48,8 +48,6 @@
     if (!button) return;
     if (button.hasAttribute("data-theme-switch")) switchTheme();
     if (button.dataset.copy !== undefined) copy(button);
-    if (button.dataset.opens) document.getElementById(button.dataset.opens)?.showModal();
-    if (button.hasAttribute("data-closes")) button.closest("dialog")?.close();
   });
 
   // A form is sent once, however often its button is pressed.
