@@ -44,7 +44,11 @@ def send(name: str, *arguments: object, expires: float | None = None) -> bool:
     """
     if _breaker.is_open():
         return False
-    options = {"socket_timeout": TIMEOUT_SECONDS, "socket_connect_timeout": TIMEOUT_SECONDS}
+    options = {
+        "socket_timeout": TIMEOUT_SECONDS,
+        "socket_connect_timeout": TIMEOUT_SECONDS,
+        "max_retries": 0,  # else a refused connection is tried again, two seconds later
+    }
     try:
         with current_app.connection_for_write(
             connect_timeout=TIMEOUT_SECONDS, transport_options=options

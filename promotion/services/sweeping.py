@@ -43,4 +43,6 @@ def _try(step: Callable[[], object]) -> int:
         step()
     except GovernanceError as error:
         logger.warning("the sweep left one as it is: %s", error)
+    except Exception:
+        logger.exception("the sweep left one as it is")
     return 1
