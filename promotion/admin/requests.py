@@ -24,7 +24,7 @@ from governance.errors import GovernanceError
 from governance.models import User
 from promotion.models import Approval, Request
 from promotion.selectors import promotion_page
-from promotion.services import requests, rollbacks
+from promotion.services import passwords, requests, rollbacks
 
 
 class SigningForm(forms.Form):
@@ -122,7 +122,8 @@ class RequestAdmin(ReadOnlyAdmin[Request]):
         form = SigningForm(request.POST or None, initial={"content_hash": row.content_hash})
 
         def carry_out(data: Mapping[str, Any]) -> UUID:
-            user = _user(request)
+            user, address = _user(request), request.META.get("REMOTE_ADDR")
+            passwords.confirm(user=user, password=data["password"], address=address)
             return service(request_id=row.pk, user=user, actor=user.actor, **data).pk
 
         return self._form(

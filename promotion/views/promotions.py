@@ -14,7 +14,7 @@ from governance.errors import GovernanceError, Invalid
 from promotion.models import Approval, Request
 from promotion.selectors import promotion_page
 from promotion.selectors.promotions import promotions_page
-from promotion.services import requests
+from promotion.services import passwords, requests
 from promotion.views.frame import (
     STATUS,
     actor_of,
@@ -75,12 +75,15 @@ def sign(request: HttpRequest, pk: UUID) -> HttpResponse:
     form = request.POST
     try:
         decision = _decision(form.get("decision", ""))
+        meaning, secret = _meaning(form.get("meaning", "")), form.get("password", "")
+        address = request.META.get("REMOTE_ADDR")
+        passwords.confirm(user=user_of(request), password=secret, address=address)
         decide = requests.approve if decision == Approval.Decision.APPROVE else requests.reject
         decide(
             request_id=pk,
             user=user_of(request),
-            password=form.get("password", ""),
-            meaning=_meaning(form.get("meaning", "")),
+            password=secret,
+            meaning=meaning,
             comment=form.get("comment", "").replace("\r\n", "\n"),
             content_hash=form.get("content_hash", ""),
             actor=actor_of(request),

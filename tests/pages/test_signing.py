@@ -91,6 +91,16 @@ def test_a_refused_form_keeps_what_was_written_but_not_the_password(
     assert "a-wrong-one" not in answer.content.decode()
 
 
+def test_guessing_a_password_at_an_open_screen_ends_soon(
+    waiting: Request, bram: User, browser: Callable[..., Client]
+) -> None:
+    page = browser(bram)
+    codes = [sent(page, waiting, password=f"guess {number}").status_code for number in range(11)]
+
+    assert codes == [403] * 10 + [401]
+    refused(sent(page, waiting), waiting, status=401, says="Too many failed attempts")
+
+
 def test_who_asked_for_it_cannot_sign_it_and_the_attempt_is_recorded(
     world: World, waiting: Request, browser: Callable[..., Client]
 ) -> None:
