@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from django.test import Client
+from django.test import Client, RequestFactory
 
 from governance.models import User
 from promotion.models import Request
@@ -243,3 +243,29 @@ def test_what_is_not_there_is_said_in_words(
     rosa: User, browser: Callable[..., Client], address: str
 ) -> None:
     assert "There is no" in text(browser(rosa), address, status=404)
+
+
+def test_an_auditor_opens_the_lineage_report_and_nobody_else(
+    waiting: Request, rosa: User, bram: User, browser: Callable[..., Client]
+) -> None:
+    address = "/models/credit-default/versions/2/lineage/"
+    answer = browser(rosa).get(address)
+
+    assert answer.status_code == 200
+    assert "Lineage of credit-default version 2" in answer.content.decode()
+    assert "unsafe" not in answer["Content-Security-Policy"]
+    assert browser(bram).get(address).status_code == 403
+    assert address in text(browser(rosa), "/models/credit-default/versions/2/")
+    assert address not in text(browser(bram), "/models/credit-default/versions/2/")
+
+
+def test_the_style_guide_shows_every_component_in_debug(
+    rosa: User, browser: Callable[..., Client], rf: RequestFactory
+) -> None:
+    from promotion.views.styleguide import styleguide
+
+    request = rf.get("/styleguide/")
+    request.user = rosa
+
+    assert "Every page is made of these" in styleguide(request).content.decode()
+    assert browser(rosa).get("/styleguide/").status_code == 404

@@ -1,0 +1,71 @@
+"""What raises the red bar: what needs somebody now, and nothing else."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from governance.models import Environment
+from promotion.models import AgentReport, Deployment
+from promotion.selectors import abnormal, observed
+from tests.pages.factory import World
+
+LATER = timedelta(minutes=1)
+
+
+@pytest.fixture
+def prod(world: World) -> World:
+    """Version 1 of ``credit-default`` answers on two agents."""
+    world.environment("prod-eu", "production")
+    world.agent("eu-1", "prod-eu")
+    world.agent("eu-2", "prod-eu")
+    world.champion(world.version(world.model("credit-default")), "prod-eu")
+    return world
+
+
+def alarms_later() -> list[str]:
+    """What would be abnormal a minute from now, if agents said the same then."""
+    now = timezone.now() + LATER
+    AgentReport.objects.update(at=now)
+    agents = observed.present_agents(Environment.objects.values_list("pk", flat=True))
+    rows = Deployment.objects.select_related("model", "version", "environment")
+    live = observed.live_by_environment(agents)
+    found = abnormal.among(agents, observed.champions(rows, agents=live, now=now).values(), now=now)
+    return [f"{one.place}: {one.what} {one.remedy}" for one in found]
+
+
+def test_nothing_is_abnormal_while_all_say_what_was_decided(prod: World) -> None:
+    assert abnormal.alarms(Environment.objects.all()) == []
+    assert alarms_later() == []
+
+
+def test_an_agent_that_answers_with_nothing_contradicts_the_decision(prod: World) -> None:
+    prod.rigs[1].say(3, [])
+
+    assert alarms_later() == [
+        (
+            "prod-eu: credit-default version 1 is decided, and confirmed by 1 of 2 agents:"
+            " eu-2 answers with no version."
+            " Look at the agents; roll back if callers get wrong answers."
+        )
+    ]
+
+
+def test_a_decision_gets_two_leases_before_anybody_is_called(prod: World) -> None:
+    prod.rigs[1].say(3, [])
+
+    assert abnormal.alarms(Environment.objects.all()) == []
+
+
+def test_a_champion_without_any_agent_is_abnormal(prod: World) -> None:
+    for rig in prod.rigs:
+        rig.falls_silent(seconds=90)
+    agents = observed.present_agents(Environment.objects.values_list("pk", flat=True))
+    now = timezone.now() + LATER
+    rows = Deployment.objects.select_related("model", "version", "environment")
+    live = observed.live_by_environment(agents)
+    found = abnormal.among([], observed.champions(rows, agents=live, now=now).values(), now=now)
+
+    assert [one.what for one in found] == [
+        "credit-default version 1 is decided, and confirmed by 0 of 2 agents."
+    ]
