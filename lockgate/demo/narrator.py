@@ -61,10 +61,13 @@ class Narrator:
 
     def print_tables(self, tally: Tally) -> None:
         """Print what there is to count."""
-        self.console.print()
-        self.console.print(steps_table(self.steps))
-        self.console.print(switches_table(self.switches))
-        self.console.print(requests_table(tally))
+        for table in (
+            steps_table(self.steps),
+            switches_table(self.switches),
+            requests_table(tally),
+        ):
+            self.console.print()
+            self.console.print(table)
 
 
 def steps_table(steps: list[Step]) -> Table:

@@ -2,6 +2,8 @@
 
 import json
 
+import httpx
+
 from lockgate.demo.errors import StoryError
 from lockgate.demo.packing import MODEL
 from lockgate.demo.people import APPROVER, AUDITOR, SECOND_APPROVER
@@ -18,8 +20,23 @@ def take_away(stage: Stage) -> None:
     signed = {signature["name"] for signature in signatures(report)}
     if not any(SECOND_APPROVER in name.lower() for name in signed):
         raise StoryError(f"{file} does not name {SECOND_APPROVER}, who approved: {signed}")
-    stage.tell.say(f"lineage report of version 2, signed for by {', '.join(signed)}: {file}")
+    page = file.with_suffix(".html")
+    page.write_text(_lineage_page(stage))
+    stage.tell.say(f"lineage report of version 2, signed for by {', '.join(signed)}: {page}")
     stage.tell.say(stage.system.lockgate("audit", "verify").strip().splitlines()[-1])
+
+
+def _lineage_page(stage: Stage) -> str:
+    """Fetch the same report for people: one HTML file that needs nothing else."""
+    token = stage.people[AUDITOR].token
+    reply = httpx.get(
+        f"{stage.system.url}/api/v1/models/{MODEL}/versions/2/lineage",
+        headers={"Authorization": f"Bearer {token}", "Accept": "text/html"},
+        timeout=30.0,
+        trust_env=False,
+    )
+    reply.raise_for_status()
+    return reply.text
 
 
 def signatures(report: dict[str, object]) -> list[dict[str, str]]:
