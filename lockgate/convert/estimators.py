@@ -104,7 +104,9 @@ def _rows(sample: ArrayLike) -> NDArray[np.float32]:
 
 
 def _convert(estimator: Any, rows: NDArray[np.float32]) -> bytes:
-    nodes = sum(tree.tree_.node_count for tree in np.ravel(getattr(estimator, "estimators_", [])))
+    last = estimator[-1] if hasattr(estimator, "steps") else estimator
+    trees = [tree for tree in np.ravel(getattr(last, "estimators_", [])) if hasattr(tree, "tree_")]
+    nodes = sum(tree.tree_.node_count for tree in trees)
     if nodes > MOST_NODES:
         message = f"Its trees have {nodes} nodes, more than the {MOST_NODES} that can be converted."
         raise NotConvertible(message)

@@ -1,14 +1,36 @@
 """Read a body as it comes: in pieces, of any size, and to its end or not at all."""
 
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import IO, cast
 
 from rest_framework.request import Request
 
-from governance.errors import GovernanceError, Invalid
+from governance.errors import GovernanceError, Invalid, Unavailable
 
 CHUNK = 256 * 1024
 _DIGITS = 15
+MOST_AT_ONCE = 8
+"""Uploads of one process: half of the web server's threads, so that agents find one free
+however slowly somebody sends."""
+_places = threading.BoundedSemaphore(MOST_AT_ONCE)
+
+
+@contextmanager
+def place() -> Iterator[None]:
+    """Hold one of the places for uploads.
+
+    Raises:
+        Unavailable: ``busy``, all are taken; nothing of the body was read.
+    """
+    if not _places.acquire(blocking=False):
+        message = f"{MOST_AT_ONCE} uploads are under way. Try again in a moment."
+        raise Unavailable(message, code="busy")
+    try:
+        yield
+    finally:
+        _places.release()
 
 
 def length_of(request: Request) -> int | None:

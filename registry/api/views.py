@@ -52,12 +52,13 @@ class BlobView(ApiView):
         """Upload bytes: 201, or 200 when they are there. Half an upload leaves nothing."""
         sha256 = digest_of(name)
         length = uploads.length_of(request)
-        received = blobs.receive(
-            sha256=sha256,
-            chunks=uploads.chunks_of(request, length=length),
-            length=length,
-            actor=actor_of(request),
-        )
+        with uploads.place():
+            received = blobs.receive(
+                sha256=sha256,
+                chunks=uploads.chunks_of(request, length=length),
+                length=length,
+                actor=actor_of(request),
+            )
         code = status.HTTP_201_CREATED if received.is_new else status.HTTP_200_OK
         return Response(serializers.BlobOut(received.blob).data, status=code)
 

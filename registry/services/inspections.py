@@ -4,6 +4,7 @@ The row's status is the queue. A task only says "look now"; the sweep looks
 anyway, and whoever looks twice finds it done.
 """
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -27,12 +28,15 @@ OVERDUE = timedelta(seconds=5)
 """How long after its registration a version counts as one nobody was woken for."""
 MOST_AT_ONCE = 20
 RESEND_SECONDS = 10.0
+_one_here = threading.BoundedSemaphore(1)
+"""A worker has few threads, and others wait for them: it inspects one version at a time."""
 
 
 def inspect_version(*, version_id: UUID, actor: Actor) -> Inspection:
-    """Inspect a version unless it has been, or is just being. Safe to repeat and to lose.
+    """Inspect a version unless it has been, or somebody is at it. Safe to repeat and to lose.
 
-    Takes seconds to minutes, outside of any transaction.
+    Takes seconds to minutes, outside of any transaction. While this process inspects
+    another version nothing is done: the sweep comes back to it.
 
     Raises:
         NotFound: no such version.
@@ -105,7 +109,20 @@ def _subject(version: ModelVersion) -> Subject:
 
 @contextmanager
 def _alone_with(version_id: UUID) -> Iterator[bool]:
-    """Tell whether nobody else inspects this version now; ends with the connection at latest."""
+    """Tell whether nobody else inspects this version, and this process no other one."""
+    if not _one_here.acquire(blocking=False):
+        yield False
+        return
+    try:
+        with _locked(version_id) as alone:
+            yield alone
+    finally:
+        _one_here.release()
+
+
+@contextmanager
+def _locked(version_id: UUID) -> Iterator[bool]:
+    """Hold a lock among all processes, without a transaction; it ends with the connection."""
     key = version_id.int % 2**63
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_lock(%s)", [key])

@@ -7,7 +7,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -17,6 +17,7 @@ from rest_framework.test import APIClient
 
 from governance import config
 from registry.adapters import store
+from registry.api import uploads
 from registry.models import Blob
 from registry.services import blobs
 
@@ -195,6 +196,19 @@ def test_a_broken_connection_leaves_nothing(put, stored):
     body = {"wsgi.input": Broken(), "wsgi.input_terminated": True}
     assert code(put(BYTES, CONTENT_LENGTH="", **body)) == (400, "truncated")
     assert stored() == before
+
+
+def test_more_uploads_than_there_are_places_are_told_to_wait(put, stored):
+    before = stored()
+    with ExitStack() as taken:
+        for _ in range(uploads.MOST_AT_ONCE):
+            taken.enter_context(uploads.place())
+        response = put(BYTES + b"busy")
+
+    assert code(response) == (503, "busy")
+    assert response["Retry-After"]
+    assert stored() == before
+    assert put(BYTES + b"busy").status_code == 201
 
 
 def test_who_submits_nothing_uploads_nothing(api, vera, stored):

@@ -39,7 +39,6 @@ def broker(monkeypatch) -> Iterator[type]:
     class Broker:
         @staticmethod
         def at(url: str) -> None:
-            monkeypatch.setattr(current_app.conf, "broker_url", url)
             monkeypatch.setattr(current_app.conf, "broker_write_url", url)
 
     monkeypatch.setattr(wake, "_breaker", wake._Breaker())
