@@ -19,7 +19,7 @@ from governance.models import User
 from promotion.api.bodies import ApprovalIn, PromotionIn, ReasonIn, RollbackIn
 from promotion.models import Approval, Request
 from promotion.selectors import documents
-from promotion.services import requests, rollbacks
+from promotion.services import passwords, requests, rollbacks
 
 
 class PromotionsView(ApiView):
@@ -110,6 +110,11 @@ class ApprovalsView(ApiView):
         if not isinstance(request.user, User):
             message = "Only a person signs; use a personal token."
             raise Forbidden(message, code="a_person")
+        passwords.confirm(
+            user=request.user,
+            password=signature["password"],
+            address=request.META.get("REMOTE_ADDR") or None,
+        )
         act = requests.approve if decision == Approval.Decision.APPROVE else requests.reject
         act(request_id=pk, user=request.user, actor=actor_of(request), **signature)
         return _shown(pk, status.HTTP_201_CREATED)

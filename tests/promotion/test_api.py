@@ -249,9 +249,32 @@ def test_unknown_requests_are_not_found(api, asha, bram):
         "decision": "approve",
         "meaning": "approval",
         "content_hash": "0" * 64,
-        "password": "x",
+        "password": PASSWORD,
     }
+    with_password(bram)
     assert api(asha).get(path).json()["code"] == "unknown_request"
     answer = api(bram).post(f"{path}/approvals", signature, format="json")
     assert answer.status_code == 404
     assert api(asha).get("/api/v1/promotions/1").status_code == 404
+
+
+def test_guessing_a_password_at_the_signature_is_limited_and_signs_nothing(world, api, asha, bram):
+    world.agent("eu-1")
+    world.version()
+    body = promote(api(asha)).json()
+    client = api(with_password(bram))
+    path = f"/api/v1/promotions/{body['id']}/approvals"
+    signature = {
+        "decision": "approve",
+        "meaning": "approval",
+        "content_hash": body["content_hash"],
+        "password": "not this one",
+    }
+    answers = [client.post(path, signature, format="json") for _ in range(12)]
+
+    assert answers[0].json()["code"] == "wrong_password"
+    assert answers[-1].status_code == 429
+    assert answers[-1].json()["code"] == "too_many_attempts"
+    signature["password"] = PASSWORD
+    assert client.post(path, signature, format="json").status_code == 429
+    assert Request.objects.get().state == "open"
