@@ -4,13 +4,23 @@ import hashlib
 import json
 from collections.abc import Callable
 from copy import deepcopy
+from pathlib import Path
 from typing import Any
 
 import onnx
 import pytest
 from onnx import TensorProto, helper
+from rest_framework.test import APIClient
+
+from registry.adapters import inspector
+from registry.adapters.store import Store, open_store
+from registry.inspecting.limits import Limits
+from registry.models import RegisteredModel
+from registry.services import blobs, registered_models
+from registry.services.registered_models import Description
 
 Document = dict[str, Any]
+Codes = Callable[..., set[str]]
 
 FEATURES = 3
 
@@ -138,3 +148,88 @@ def entry() -> Callable[[str, bytes, str], Document]:
 @pytest.fixture(scope="session")
 def encode() -> Callable[[Document], bytes]:
     return lambda document: json.dumps(document).encode()
+
+
+@pytest.fixture
+def submitter(api, asha) -> APIClient:
+    return api(asha)
+
+
+@pytest.fixture
+def model(asha) -> RegisteredModel:
+    return registered_models.register_model(
+        name="credit-default", description=Description("Team Credit", "Approve."), actor=asha
+    )
+
+
+@pytest.fixture
+def uploaded(files, asha) -> None:
+    for data in files.values():
+        blobs.keep(data, actor=asha)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return open_store((tmp_path / "store").as_uri())
+
+
+@pytest.fixture
+def keep(store: Store) -> Callable[[bytes], str]:
+    def keep(data: bytes) -> str:
+        sha256 = hashlib.sha256(data).hexdigest()
+        with store.open_write() as upload:
+            upload.write(data)
+            upload.commit(sha256=sha256)
+        return sha256
+
+    return keep
+
+
+@pytest.fixture
+def version_of(keep, manifest, encode, entry) -> Callable[..., inspector.Subject]:
+    """Keep a manifest and the files it names; return what is to be inspected."""
+
+    def version_of(files: dict[str, bytes], external: dict[str, int]) -> inspector.Subject:
+        manifest["files"] = [
+            entry("model.onnx", files["model.onnx"], "model"),
+            entry("golden.json", files["golden.json"], "golden"),
+        ]
+        for path, size in external.items():
+            manifest["files"].append({**entry(path, b"", "external_data"), "size": size})
+        return inspector.Subject(
+            model=manifest["model"],
+            manifest=keep(encode(manifest)),
+            onnx=keep(files["model.onnx"]),
+            golden=keep(files["golden.json"]),
+        )
+
+    return version_of
+
+
+@pytest.fixture
+def inspect(store, files, encode, version_of) -> Callable[..., inspector.Outcome]:
+    def inspect(
+        model: bytes | onnx.ModelProto | None = None,
+        *,
+        golden: Any = None,
+        external: dict[str, int] | None = None,
+        limits: Limits | None = None,
+    ) -> inspector.Outcome:
+        data = model.SerializeToString() if isinstance(model, onnx.ModelProto) else model
+        files["model.onnx"] = files["model.onnx"] if data is None else data
+        if golden is not None:
+            files["golden.json"] = golden if isinstance(golden, bytes) else encode(golden)
+        subject = version_of(files, external or {})
+        return inspector.inspect(subject, store=store, limits=limits)
+
+    return inspect
+
+
+@pytest.fixture
+def codes(inspect) -> Codes:
+    def codes(*args: Any, **kwargs: Any) -> set[str]:
+        outcome = inspect(*args, **kwargs)
+        assert all(reason["detail"] for reason in outcome.reasons)
+        return {reason["code"] for reason in outcome.reasons}
+
+    return codes

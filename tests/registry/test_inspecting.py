@@ -1,6 +1,5 @@
 """Inspection names what is wrong with a version's files, runs nothing, and always ends."""
 
-import hashlib
 import io
 import json
 import pickle
@@ -8,7 +7,6 @@ import signal
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,77 +16,7 @@ from onnx import TensorProto, helper
 
 from governance.errors import NotFound
 from registry.adapters import inspector
-from registry.adapters.store import Store, open_store
 from registry.inspecting.limits import Limits
-
-Codes = Callable[..., set[str]]
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return open_store((tmp_path / "store").as_uri())
-
-
-@pytest.fixture
-def keep(store: Store) -> Callable[[bytes], str]:
-    def keep(data: bytes) -> str:
-        sha256 = hashlib.sha256(data).hexdigest()
-        with store.open_write() as upload:
-            upload.write(data)
-            upload.commit(sha256=sha256)
-        return sha256
-
-    return keep
-
-
-@pytest.fixture
-def version_of(keep, manifest, encode, entry) -> Callable[..., inspector.Subject]:
-    """Keep a manifest and the files it names; return what is to be inspected."""
-
-    def version_of(files: dict[str, bytes], external: dict[str, int]) -> inspector.Subject:
-        manifest["files"] = [
-            entry("model.onnx", files["model.onnx"], "model"),
-            entry("golden.json", files["golden.json"], "golden"),
-        ]
-        for path, size in external.items():
-            manifest["files"].append({**entry(path, b"", "external_data"), "size": size})
-        return inspector.Subject(
-            model=manifest["model"],
-            manifest=keep(encode(manifest)),
-            onnx=keep(files["model.onnx"]),
-            golden=keep(files["golden.json"]),
-        )
-
-    return version_of
-
-
-@pytest.fixture
-def inspect(store, files, encode, version_of) -> Callable[..., inspector.Outcome]:
-    def inspect(
-        model: bytes | onnx.ModelProto | None = None,
-        *,
-        golden: Any = None,
-        external: dict[str, int] | None = None,
-        limits: Limits | None = None,
-    ) -> inspector.Outcome:
-        data = model.SerializeToString() if isinstance(model, onnx.ModelProto) else model
-        files["model.onnx"] = files["model.onnx"] if data is None else data
-        if golden is not None:
-            files["golden.json"] = golden if isinstance(golden, bytes) else encode(golden)
-        subject = version_of(files, external or {})
-        return inspector.inspect(subject, store=store, limits=limits)
-
-    return inspect
-
-
-@pytest.fixture
-def codes(inspect) -> Codes:
-    def codes(*args: Any, **kwargs: Any) -> set[str]:
-        outcome = inspect(*args, **kwargs)
-        assert all(reason["detail"] for reason in outcome.reasons)
-        return {reason["code"] for reason in outcome.reasons}
-
-    return codes
 
 
 def test_a_version_in_order_has_facts_and_no_reasons(inspect):
@@ -348,61 +276,6 @@ def test_reasons_can_be_stored_and_shown(inspect, make_onnx):
     assert len(reasons) == 20
     assert all(len(reason["detail"]) < 400 for reason in reasons)
     assert all(reason["detail"].isprintable() for reason in reasons)
-
-
-@pytest.mark.parametrize(
-    ("path", "value"),
-    [
-        ("schema", "lockgate.golden/2"),
-        ("tolerance", -1),
-        ("tolerance", 1e9),
-        ("tolerance", True),
-        ("transactions", []),
-        ("extra", 1),
-    ],
-)
-def test_golden_transactions_out_of_order_are_refused(codes, golden, path, value):
-    assert codes(golden={**golden, path: value}) == {"golden"}
-
-
-@pytest.mark.parametrize(
-    ("part", "change"),
-    [
-        ("inputs", {"name": "Y"}),
-        ("inputs", {"datatype": "FP64"}),
-        ("inputs", {"shape": [1, 2], "data": [1.0, 2.0]}),
-        ("inputs", {"shape": [2, 3]}),
-        ("inputs", {"shape": [0, 3], "data": []}),
-        ("inputs", {"data": [1.0, 2.0]}),
-        ("inputs", {"data": [1.0, 2.0, "3"]}),
-        ("inputs", {"data": [1.0, 2.0, True]}),
-        ("inputs", {"data": [1.0, 2.0, None]}),
-        ("inputs", {"data": [1.0, 2.0, 1e39]}),
-        ("inputs", {"data": [[1.0, 2.0, 3.0]]}),
-        ("inputs", {"data": "AAAA"}),
-        ("outputs", {"name": "label"}),
-        ("outputs", {"shape": [1, 3], "data": [0.1, 0.2, 0.7]}),
-    ],
-)
-def test_golden_tensors_that_are_not_of_the_manifest_are_refused(codes, golden, part, change):
-    golden["transactions"][1][part][0].update(change)
-    assert codes(golden=golden) == {"golden"}
-
-
-@pytest.mark.parametrize("raw", [b" ", b"[]", b"\x80\x04", b'{"schema": NaN}', b"[" * 10_000])
-def test_golden_bytes_that_are_no_document_are_refused(codes, raw):
-    assert codes(golden=raw) == {"golden"}
-
-
-def test_missing_numbers_pass_where_a_feature_may_be_missing(codes, golden, manifest):
-    golden["transactions"][0]["inputs"][0]["data"][1] = None
-    manifest["inputs"][0]["features"][1]["missing"] = True
-    assert codes(golden=golden) == set()
-
-
-def test_doubled_transactions_are_refused(codes, golden):
-    golden["transactions"][1]["id"] = "g1"
-    assert codes(golden=golden) == {"golden"}
 
 
 def _memory_bomb() -> bytes:
