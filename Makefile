@@ -33,9 +33,10 @@ demo-check: setup  ## The same story, asserted; stops everything; exit 0 or 1
 up: setup  ## The embedded system without the story, for trying it by hand
 	@exec $(VENV)/bin/lockgate up
 
-lint: setup  ## ruff and mypy; the layers' contracts run with the tests
-	@$(PY) -m ruff check .
-	@$(PY) -m mypy
+lint: setup  ## ruff, its format, and mypy; the layers' contracts run with the tests
+	@$(PY) -m ruff check -q .
+	@$(PY) -m ruff format -q --check .
+	@$(PY) -m mypy --no-error-summary
 
 test: lint chromium  ## Lint, types, contracts and all tests; says what did not run, and why
 	@$(PY) -m pytest -q -rsxX --durations=5 $(ARGS)
@@ -57,7 +58,7 @@ $(VENV)/.locked: requirements.lock
 	@echo "setting up $(VENV) with $$("$(PYTHON)" --version)"
 	@"$(PYTHON)" -m venv $(VENV) || { \
 		echo "Python could not make a virtual environment; on Debian: apt-get install python3-venv" >&2; exit 1; }
-	@$(PY) -m pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(PY) -m pip install -q --disable-pip-version-check --no-compile --require-hashes -r requirements.lock
 	@touch $@
 
 # For the tests of the pages. Without it they are skipped, and the summary says so.

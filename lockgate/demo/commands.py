@@ -3,7 +3,7 @@
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, NoReturn
@@ -13,9 +13,9 @@ import typer
 from lockgate.demo import data, homes, story
 from lockgate.demo.browser import Browser
 from lockgate.demo.errors import StoryError
-from lockgate.demo.narrator import Narrator
+from lockgate.demo.narrator import Narrator, places_table
 from lockgate.demo.packing import MODEL
-from lockgate.demo.people import APPROVER
+from lockgate.demo.people import APPROVER, CI
 from lockgate.demo.story.stage import PROD, Stage, expect
 from lockgate.demo.system import System
 from lockgate.demo.traffic import CALM
@@ -134,24 +134,26 @@ def _end(_number: int, _frame: FrameType | None) -> NoReturn:
 def _invite(stage: Stage) -> None:
     url, person = stage.system.url, stage.people[APPROVER]
     number = max(stage.versions)
+    places = {url + path: what for path, what in PAGES.items()}
+    places[str(stage.reports)] = "the lineage report, as a page and as JSON"
     say = stage.tell.console.print
-    for path, what in PAGES.items():
-        say(f"  {url + path:<54} {what}")
-    say(f"  {stage.reports!s:<54} the lineage report")
+    say(places_table(places))
     say(f"\n[bold]Your turn:[/bold] open {url}/promotions/{stage.waiting}/")
-    say(f"sign in as [bold]{person.name}[/bold] with [bold]{person.password}[/bold], approve")
-    say(f"version {number}, and see it answer. Callers keep arriving; Ctrl-C stops everything.")
+    say(f"sign in as [bold]{person.name}[/bold] with [bold]{person.password}[/bold], and approve")
+    say(f"version {number}. Callers keep arriving; Ctrl-C stops everything.")
 
 
 def _stay(stage: Stage) -> None:
     """Stay up, and tell what comes of the visitor's decision."""
     told = "open"
-    ci = stage.people.client("ci")
-    while True:
-        stage.tally()
-        stage.system.raise_if_ended()
-        found = ci.promotion(stage.waiting)
-        if found["state"] != told:
-            told = found["state"]
-            stage.tell.say(f"the request is {told} {found['detail']}".rstrip())
-        time.sleep(LOOK_SECONDS)
+    ci = stage.people.client(CI)
+    with suppress(KeyboardInterrupt):
+        while True:
+            stage.tally()
+            stage.system.raise_if_ended()
+            found = ci.promotion(stage.waiting)
+            if found["state"] != told:
+                told = found["state"]
+                stage.tell.say(f"the request is {told}. {found['detail']}".rstrip())
+            time.sleep(LOOK_SECONDS)
+    stage.tell.say("stopping")

@@ -1,7 +1,7 @@
 """Tells the story line by line, and remembers how long each step took."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -107,4 +107,14 @@ def requests_table(tally: Tally) -> Table:
     table.add_row("longest time without an answer", f"{tally.gap * 1000:,.0f} ms")
     for version, count in sorted(tally.versions.items(), key=lambda each: int(each[0])):
         table.add_row(f"answered by version {version}", f"{count:,}")
+    return table
+
+
+def places_table(places: Mapping[str, str]) -> Table:
+    """Say where to look next."""
+    table = Table(title="\nLook around", title_justify="left", box=None, pad_edge=False)
+    table.add_column("where", overflow="fold")
+    table.add_column("what")
+    for place, what in places.items():
+        table.add_row(escape(place), what)
     return table
