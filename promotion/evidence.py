@@ -171,6 +171,8 @@ def _paired(
     for i, j in sorted({*zip(mine.tolist(), theirs.tolist(), strict=True)}):
         if i < 0 or j < 0 or digests[i] not in known or champions[j] not in known:
             continue
+        if digests[i] == champions[j]:
+            continue  # Just promoted, and copies of its own answers are still under way.
         chosen = np.flatnonzero((mine == i) & (theirs == j) & (ids >= 0))
         _, first = np.unique(ids[chosen], return_index=True)
         rows.append(chosen[np.sort(first)])

@@ -36,6 +36,7 @@ class Flight:
     step: str
     done: int
     asked: int
+    halted: bool = False
 
 
 @dataclass(slots=True)
@@ -48,6 +49,19 @@ class Cell:
     darks: list[Dark] = field(default_factory=list)
     flights: list[Flight] = field(default_factory=list)
     waiting: list[Request] = field(default_factory=list)
+
+    @property
+    def is_switching(self) -> bool:
+        """Tell whether agents are just moving to the champion that was decided.
+
+        Until the rollout halts, that they do not all agree yet needs nobody.
+        """
+        return self.champion is not None and any(
+            flight.step == Rollout.Step.COMMIT
+            and not flight.halted
+            and flight.request.deployment_id == self.champion.deployment.pk
+            for flight in self.flights
+        )
 
     def is_empty(self) -> bool:
         return not (self.champion or self.others or self.darks or self.flights or self.waiting)
@@ -157,4 +171,6 @@ def flight(request: Request, rollout: Rollout | None) -> Flight:
     if rollout is None:
         return Flight(request, "waiting to start", 0, 0)
     asked = [row for row in rollout.steps.all() if row.step == rollout.step and row.required]
-    return Flight(request, rollout.step, sum(row.done_at is not None for row in asked), len(asked))
+    done = sum(row.done_at is not None for row in asked)
+    halted = rollout.detail.startswith("halted")
+    return Flight(request, rollout.step, done, len(asked), halted)

@@ -48,6 +48,21 @@ def test_the_matrix_shows_what_was_decided_beside_what_agents_say(
     assert 'class="alarms"' not in page
 
 
+def test_agents_that_are_just_switching_need_nobody(
+    world: World, waiting: Request, rosa: User, bram: User, browser: Callable[..., Client]
+) -> None:
+    world.sign(waiting, bram)
+    for rig in world.rigs:
+        rig.obey()
+
+    page = text(browser(rosa), "/")
+
+    assert "v2 commit" in page
+    assert "switching" in page
+    assert "not yet: answers with another version" in page
+    assert "contradicted" not in page
+
+
 def test_a_silent_agent_raises_the_bar_on_every_page(
     world: World, waiting: Request, rosa: User, browser: Callable[..., Client]
 ) -> None:
