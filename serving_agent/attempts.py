@@ -5,6 +5,7 @@ waits for another generation. A version that cannot be validated gets three
 tries. The network and the disk get as many as it takes, ever further apart.
 """
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -31,30 +32,37 @@ class Attempts:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._records: dict[str, _Record] = {}
+        self._lock = threading.Lock()
 
     def failed(self, digest: str, reason: Reason, *, final: bool | None = None) -> None:
-        record = self._records.setdefault(digest, _Record())
-        record.counted += reason in COUNTED
-        if (reason in FINAL if final is None else final) or record.counted >= TRIES:
-            record.due = NEVER
-        else:
-            record.due = self._clock() + next(record.waits)
+        with self._lock:
+            record = self._records.setdefault(digest, _Record())
+            record.counted += reason in COUNTED
+            if (reason in FINAL if final is None else final) or record.counted >= TRIES:
+                record.due = NEVER
+            else:
+                record.due = self._clock() + next(record.waits)
 
     def give_up(self, digest: str) -> None:
-        self._records.setdefault(digest, _Record()).due = NEVER
+        with self._lock:
+            self._records.setdefault(digest, _Record()).due = NEVER
 
     def succeeded(self, digest: str) -> None:
-        self._records.pop(digest, None)
+        with self._lock:
+            self._records.pop(digest, None)
 
     def forget(self) -> None:
         """Begin anew, for another generation."""
-        self._records.clear()
+        with self._lock:
+            self._records.clear()
 
     def blocked(self) -> frozenset[str]:
         now = self._clock()
-        return frozenset(digest for digest, one in self._records.items() if one.due > now)
+        with self._lock:
+            return frozenset(digest for digest, one in self._records.items() if one.due > now)
 
     def wait(self) -> float:
         """Return the seconds until something blocked may be tried again."""
-        dues = [one.due for one in self._records.values()]
+        with self._lock:
+            dues = [one.due for one in self._records.values()]
         return max(0.0, min(dues, default=NEVER) - self._clock())

@@ -28,7 +28,9 @@ class Role(StrEnum):
 
 
 HOLD = "hold"
-PRIORITY = ("champion", "candidate", "bake", "spare", "load", "dark", HOLD)
+LAST = "last"
+"""What answered here before a restart, until the champion that was decided since is loaded."""
+PRIORITY = ("champion", LAST, "candidate", "bake", "spare", "load", "dark", HOLD)
 LOADED_SLOTS = {
     "live": frozenset({"champion", "candidate", "bake", "spare", "load"}),
     "dark": frozenset({"champion", "candidate", "bake", "spare", "load", "dark"}),
@@ -65,6 +67,8 @@ class Observed:
     """Loaded versions with requests in flight."""
     blocked: frozenset[str] = frozenset()
     """Versions not to be tried now."""
+    last: Mapping[str, Wanted] = field(default_factory=dict)
+    """By model: what answered last, as far as is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,29 +107,58 @@ class Drop:
 Step = Fetch | Load | Switch | Unload | Drop
 
 
-def answering(slots: Mapping[str, str], roles: Mapping[str, Role]) -> str | None:
+def with_last(desired: Iterable[Wanted], observed: Observed) -> list[Wanted]:
+    """Add what answered last, where its successor is not loaded yet and its bytes are here.
+
+    Make before break must outlive the process: one that ends in the middle of
+    a swap, with nobody to fetch from, still has what it answered with.
+    """
+    wanted = list(desired)
+    for model, last in observed.last.items():
+        champion = next((w for w in wanted if w.model == model and w.slot == "champion"), None)
+        if champion is None or champion.key in observed.roles or last.key == champion.key:
+            continue
+        is_here = last.digest in observed.held or last.key in observed.roles
+        if is_here and not any(w.key == last.key and w.slot != HOLD for w in wanted):
+            wanted = [w for w in wanted if w.key != last.key] + [last]
+    return wanted
+
+
+def answering(
+    slots: Mapping[str, str], roles: Mapping[str, Role], *, last: str | None = None
+) -> str | None:
     """Choose the digest that answers a model's unversioned calls.
 
     ``slots`` maps each digest wanted in memory to its slot, ``roles`` each
-    loaded digest to what it does now.
+    loaded digest to what it does now; ``last`` is what answered last.
     """
     by_slot = {slot: digest for digest, slot in slots.items()}
     champion, spare = by_slot.get("champion"), by_slot.get("spare")
     if champion is not None and champion in roles:
         return champion
     now = next((digest for digest, role in roles.items() if role is Role.CHAMPION), None)
+    if now is None and last in roles:
+        now = last
     if champion is not None and now is not None:
         return now  # Make before break: until the new one is ready.
     return spare if spare in roles else None
 
 
-def target_roles(slots: Mapping[str, str], roles: Mapping[str, Role]) -> dict[str, Role]:
+def target_roles(
+    slots: Mapping[str, str], roles: Mapping[str, Role], *, last: str | None = None
+) -> dict[str, Role]:
     """Say what each loaded version of one model should do, as things are now."""
-    chosen = answering(slots, roles)
-    target = {digest: Role(slots.get(digest, Role.LEAVING)) for digest in roles}
+    chosen = answering(slots, roles, last=last)
+    target = {digest: _role_in(slots.get(digest)) for digest in roles}
     if chosen is not None:
         target[chosen] = Role.CHAMPION
     return target
+
+
+def _role_in(slot: str | None) -> Role:
+    if slot is None:
+        return Role.LEAVING
+    return Role.LOAD if slot == LAST else Role(slot)
 
 
 def _slots(desired: Iterable[Wanted], model: str) -> dict[str, str]:
@@ -138,11 +171,12 @@ def _roles(observed: Observed, model: str) -> dict[str, Role]:
 
 def switches(desired: Iterable[Wanted], observed: Observed) -> list[Switch]:
     """Find the models whose loaded versions do something else than they should."""
-    wanted = list(desired)
+    wanted = with_last(desired, observed)
     steps = []
     for model in sorted({name for name, _ in observed.roles}):
         roles = _roles(observed, model)
-        target = target_roles(_slots(wanted, model), roles)
+        last = observed.last.get(model)
+        target = target_roles(_slots(wanted, model), roles, last=last.digest if last else None)
         if target != roles:
             steps.append(Switch(model, tuple(sorted(target.items()))))
     return steps
@@ -157,17 +191,18 @@ def _unloads(observed: Observed) -> list[Unload]:
 
 
 def _work(desired: list[Wanted], observed: Observed) -> list[Step]:
-    """Order what is to be fetched and loaded: champions first, and what needs no network."""
-    steps: list[tuple[int, bool, Step]] = []
+    """Order what is to be fetched and loaded: who answers first, from disk before the network."""
+    steps: list[tuple[bool, int, bool, Step]] = []
     for wanted in desired:
         rank = PRIORITY.index(wanted.slot)
         if wanted.digest in observed.blocked or wanted.key in observed.roles:
             continue
         if wanted.digest not in observed.held:
-            steps.append((rank, True, Fetch(wanted)))
+            steps.append((True, rank, True, Fetch(wanted)))
         elif wanted.slot != HOLD:
-            steps.append((rank, False, Load(wanted)))
-    return [step for _, _, step in sorted(steps, key=lambda one: one[:2])]
+            may_answer = wanted.slot in ("champion", LAST)
+            steps.append((not may_answer, rank, False, Load(wanted)))
+    return [step for *_, step in sorted(steps, key=lambda one: one[:3])]
 
 
 def _drops(desired: list[Wanted], observed: Observed) -> list[Drop]:
@@ -177,7 +212,7 @@ def _drops(desired: list[Wanted], observed: Observed) -> list[Drop]:
 
 def next_steps(desired: Iterable[Wanted], observed: Observed) -> list[Step]:
     """List what could be done now, the most urgent first."""
-    wanted = list(desired)
+    wanted = with_last(desired, observed)
     return [
         *switches(wanted, observed),
         *_unloads(observed),

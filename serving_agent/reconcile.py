@@ -21,9 +21,9 @@ from serving_agent.fetching import BlobSource, fetch_version
 from serving_agent.loaded import Loaded
 from serving_agent.manifests import Manifest
 from serving_agent.onnx_session import RUNTIME_VERSION, open_session
-from serving_agent.plan import Key, Observed, Step, Wanted
+from serving_agent.plan import Key, Observed, Role, Step, Wanted
 from serving_agent.runtime import Runtime, Unloaded
-from serving_agent.state import Identity, State
+from serving_agent.state import Answering, Identity, State
 from serving_agent.store import Store
 from serving_agent.validate import Finding
 from serving_agent.validation import Limits, validate
@@ -84,6 +84,7 @@ class Reconciler:
         self._progress: dict[Key, Progress] = {}
         self._document: Document | None = None
         self._wanted: list[Wanted] = []
+        self._last = state.answering()
         self._departing: list[Loaded] = []
         self._events: list[Unloaded] = []
         self._told: tuple[Key, str] | None = None
@@ -166,7 +167,7 @@ class Reconciler:
         return True
 
     def _rest(self) -> None:
-        leaving = any(role is plan.Role.LEAVING for role in self._runtime.roles().values())
+        leaving = any(role is Role.LEAVING for role in self._runtime.roles().values())
         longest = DRAIN_LOOK if leaving else LONGEST_REST
         self._wake.wait(min(longest, self._attempts.wait() + 0.001))
         self._wake.clear()
@@ -178,17 +179,34 @@ class Reconciler:
             roles=self._runtime.roles(),
             busy=self._runtime.busy(),
             blocked=self._attempts.blocked(),
+            last={
+                model: Wanted(model, one.version, one.digest, plan.LAST)
+                for model, one in self._last.items()
+            },
         )
 
     def _make_switches(self) -> bool:
         with self._decide:
-            observed = Observed(roles=self._runtime.roles())
-            steps = plan.switches(self._wanted, observed)
+            steps = plan.switches(self._wanted, self._observe())
             for step in steps:
                 self._runtime.switch(step.model, dict(step.roles))
+            self._remember_answering()
         if steps:
             self._changed()
         return bool(steps)
+
+    def _remember_answering(self) -> None:
+        """Keep on disk who answers, so that a restart in the middle of a swap knows it too."""
+        wanting = {one.model for one in self._wanted if one.slot == Role.CHAMPION}
+        known = {model: last for model, last in self._last.items() if model in wanting}
+        now = {
+            one.model: Answering(one.version, one.digest)
+            for one in self._runtime.loaded()
+            if one.role is Role.CHAMPION
+        }
+        if {**known, **now} != self._last:
+            self._last = {**known, **now}
+            self._state.save_answering(self._last)
 
     def _take(self, step: Step) -> None:
         match step:
@@ -239,7 +257,10 @@ class Reconciler:
         if self._stopping:
             return False
         with self._decide:
-            return any(one.key == wanted.key for one in self._wanted)
+            return any(one.key == wanted.key for one in self._effective())
+
+    def _effective(self) -> list[Wanted]:
+        return plan.with_last(self._wanted, self._observe())
 
     def _fetch(self, wanted: Wanted) -> None:
         fetch_version(
@@ -306,7 +327,7 @@ class Reconciler:
 
     def _drop(self, keep: frozenset[str]) -> None:
         with self._decide:
-            current = frozenset(one.digest for one in self._wanted)
+            current = frozenset(one.digest for one in self._effective())
         removed = self._store.sweep(keep | current)
         self._state.forget_findings(keep | current)
         logger.info("%d files no version needs any more were removed", removed)

@@ -4,6 +4,7 @@
 <home>/state/keys.json                the keys whose signatures count
 <home>/state/envelope.json            the last good document, byte for byte
 <home>/state/envelope.previous.json   the one before
+<home>/state/answering.json           which versions answered here last
 <home>/state/loading.json             what was being loaded, in case that ends the process
 <home>/state/validated/<digest>.json  what the child found, so that a restart need not ask again
 """
@@ -43,6 +44,11 @@ class Identity(msgspec.Struct, frozen=True):
     @property
     def renew_at(self) -> datetime:
         return self.issued_at + (self.expires_at - self.issued_at) / 2
+
+
+class Answering(msgspec.Struct, frozen=True):
+    version: int
+    digest: str
 
 
 class _Loading(msgspec.Struct):
@@ -142,6 +148,18 @@ class State:
         trust = Trust(document.payload.keys)
         self.save_trust(trust)
         return trust
+
+    def answering(self) -> dict[str, Answering]:
+        """Return, by model, what answered here last."""
+        raw = read_or_none(self._folder / "answering.json")
+        try:
+            return msgspec.json.decode(raw or b"", type=dict[str, Answering])
+        except _MALFORMED:
+            return {}
+
+    def save_answering(self, answering: dict[str, Answering]) -> None:
+        with contextlib.suppress(OSError):  # It answers all the same.
+            write_atomic(self._folder / "answering.json", msgspec.json.encode(answering))
 
     def begin_loading(self, digest: str, *, generation: int) -> int:
         """Note that a version is about to be loaded; return how often that never came to an end."""

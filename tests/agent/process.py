@@ -15,7 +15,6 @@ import numpy as np
 from .control_plane import JOIN_TOKEN, ControlPlane
 from .versions import tensor
 
-
 FULL_DISK = """
 import os, resource, sys
 resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))

@@ -1,11 +1,14 @@
 """The order of steps, as tables, and what holds at every moment between them."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from serving_agent.plan import (
     HOLD,
+    LAST,
     Drop,
     Fetch,
     Load,
@@ -166,6 +169,60 @@ def test_what_does_not_work_now_is_passed_over() -> None:
     )
 
     assert said(plan(wants(champion="b", bake="a", load="c"), observed)) == ["fetch c", "load c"]
+
+
+def test_a_restart_in_a_swap_answers_with_what_answered_before() -> None:
+    """The new champion is not on disk and cannot be fetched; the old one is only held."""
+    last = {M: Wanted(M, ord("a"), "a", LAST)}
+    desired = wants(champion="b", hold="a")
+    observed = Observed(
+        held=frozenset("a"), on_disk=frozenset("a"), blocked=frozenset("b"), last=last
+    )
+    assert said(plan(desired, observed)) == ["load a", "switch a=champion"]
+
+    # Once it can be fetched, the swap is made to its end.
+    answered = there(champion="a")
+    assert said(plan(desired, replace(answered, last=last))) == [
+        "fetch b",
+        "load b",
+        "switch a=leaving b=champion",
+        "unload a",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("desired", "steps"),
+    [
+        (wants(champion="b"), ["load a", "switch a=champion"]),
+        (wants(champion="b", bake="a"), ["load a", "switch a=champion"]),
+        (wants(spare="b"), ["keep b"]),
+        (wants(), ["keep "]),
+    ],
+)
+def test_what_answered_before_steps_in_only_for_a_champion_that_is_wanted(
+    desired: list[Wanted], steps: list[str]
+) -> None:
+    last = {M: Wanted(M, ord("a"), "a", LAST)}
+    observed = Observed(
+        held=frozenset("a"), on_disk=frozenset("a"), blocked=frozenset("b"), last=last
+    )
+
+    assert said(plan(desired, observed)) == steps
+
+
+def test_what_answered_before_is_not_fetched_for_that() -> None:
+    last = {M: Wanted(M, ord("a"), "a", LAST)}
+    observed = Observed(blocked=frozenset("b"), last=last)
+
+    assert plan(wants(champion="b"), observed) == []
+
+
+def test_what_can_answer_is_loaded_before_anything_is_fetched() -> None:
+    last = {M: Wanted(M, ord("a"), "a", LAST)}
+    observed = Observed(held=frozenset("ac"), on_disk=frozenset("ac"), last=last)
+
+    first = said(next_steps(wants(champion="b", bake="c"), observed))
+    assert first[:2] == ["load a", "fetch b"]
 
 
 def test_a_busy_version_is_not_unloaded() -> None:
