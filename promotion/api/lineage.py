@@ -7,9 +7,9 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request as HttpRequest
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from governance.api.authentication import actor_of
+from governance.api.base import ApiView
 from governance.services import access_log
 from promotion.lineage.body import canonical
 from promotion.services import lineage
@@ -37,7 +37,7 @@ class OneFile(BaseRenderer):
         return lineage.as_html(data) if isinstance(data, Mapping) else ""
 
 
-class LineageView(APIView):
+class LineageView(ApiView):
     """Everything that is on record about one version."""
 
     renderer_classes = (CanonicalJSON, OneFile)

@@ -7,7 +7,6 @@ from django.views.decorators.http import require_GET
 from governance import access
 from governance.access import Permission
 from promotion.selectors import model_page, version_page
-from promotion.services import lineage as reports
 from promotion.views.frame import actor_of, framed, page, visible
 
 
@@ -34,16 +33,6 @@ def model(request: HttpRequest, name: str) -> HttpResponse:
     }
     context = {"page": found, "nav": "models", "operable": operable}
     return framed(request, "model.html", context, environments=places)
-
-
-@require_GET
-@page
-def lineage(request: HttpRequest, name: str, number: int) -> HttpResponse:
-    """The lineage report of one version: a page that stands alone, to print and to keep."""
-    report = reports.report(model=name, version=number, actor=actor_of(request))
-    response = HttpResponse(reports.as_html(report))
-    response["Content-Security-Policy"] = reports.POLICY
-    return response
 
 
 @require_GET

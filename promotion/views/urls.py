@@ -3,7 +3,17 @@
 from django.conf import settings
 from django.urls import path
 
-from promotion.views import account, audit, door, environments, fleet, models, promotions, rollback
+from promotion.views import (
+    account,
+    audit,
+    door,
+    environments,
+    fleet,
+    lineage,
+    models,
+    promotions,
+    rollback,
+)
 from promotion.views.styleguide import styleguide
 
 urlpatterns = [
@@ -15,7 +25,7 @@ urlpatterns = [
     path("models/", models.models, name="models"),
     path("models/<slug:name>/", models.model, name="model"),
     path("models/<slug:name>/versions/<int:number>/", models.version, name="version"),
-    path("models/<slug:name>/versions/<int:number>/lineage/", models.lineage, name="lineage"),
+    path("models/<slug:name>/versions/<int:number>/lineage/", lineage.report, name="lineage"),
     path("promotions/", promotions.promotions, name="promotions"),
     path("promotions/<uuid:pk>/", promotions.promotion, name="promotion"),
     path("promotions/<uuid:pk>/progress/", promotions.progress, name="progress"),
