@@ -3,8 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from .control_plane import ControlPlane
+from .control_plane import ControlPlane, model
 from .process import AgentProcess, joining
+from .protocol import echo, gaps
+from .versions import make
 
 FAST = {
     "LOCKGATE_AGENT_POLL_SECONDS": "0.3",
@@ -40,3 +42,21 @@ def start_agent(plane: ControlPlane, tmp_path: Path) -> Iterator[StartAgent]:
     yield start
     for agent in started:
         agent.close()
+
+
+@pytest.fixture(scope="module")
+def agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AgentProcess]:
+    """One agent for all tests of a file that only ask it things."""
+    home: Path = tmp_path_factory.mktemp("inputs") / "agent"
+    plane = ControlPlane()
+    versions = [make(), echo(), gaps()]
+    documents = [model(one.model, champion=one) for one in versions]
+    plane.publish(*documents, versions=versions)
+    limits = {"LOCKGATE_AGENT_BODY_BYTES": "100000"}
+    process = AgentProcess(home, arguments=joining(plane), environment={**FAST, **limits})
+    try:
+        plane.wait_report(lambda r: len([m for m in r["models"] if m["phase"] == "ready"]) == 3)
+        yield process
+    finally:
+        process.close()
+        plane.stop()

@@ -2,126 +2,15 @@
 
 import json
 import socket
-import struct
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import httpx
 import numpy as np
-import onnx
 import pytest
-from onnx import TensorProto, helper
 
-from serving_agent.tensors import DTYPES
-
-from .conftest import FAST
-from .control_plane import ControlPlane, model
-from .process import AgentProcess, joining
-from .versions import Version, make, pack, rows, tensor
-
-TYPES = {
-    "BOOL": TensorProto.BOOL,
-    "INT8": TensorProto.INT8,
-    "INT16": TensorProto.INT16,
-    "INT32": TensorProto.INT32,
-    "INT64": TensorProto.INT64,
-    "UINT8": TensorProto.UINT8,
-    "UINT16": TensorProto.UINT16,
-    "UINT32": TensorProto.UINT32,
-    "UINT64": TensorProto.UINT64,
-    "FP16": TensorProto.FLOAT16,
-    "FP32": TensorProto.FLOAT,
-    "FP64": TensorProto.DOUBLE,
-    "BYTES": TensorProto.STRING,
-}
-SAMPLES: dict[str, list[Any]] = {
-    "BOOL": [True, False],
-    "INT8": [-128, 127],
-    "INT16": [-32768, 32767],
-    "INT32": [-(2**31), 2**31 - 1],
-    "INT64": [-(2**63), 2**63 - 1],
-    "UINT8": [0, 255],
-    "UINT16": [0, 65535],
-    "UINT32": [0, 2**32 - 1],
-    "UINT64": [0, 2**64 - 1],
-    "FP16": [0.5, -2],
-    "FP32": [0.5, -2],
-    "FP64": [0.1, 1e300],
-    "BYTES": ["Zürich", ""],
-}
-
-
-def echo() -> Version:
-    """A model that takes one input of every type and gives each back."""
-    inputs = [helper.make_tensor_value_info(f"i_{n}", t, [None]) for n, t in TYPES.items()]
-    outputs = [helper.make_tensor_value_info(f"o_{n}", t, [None]) for n, t in TYPES.items()]
-    nodes = [helper.make_node("Identity", [f"i_{n}"], [f"o_{n}"]) for n in TYPES]
-    graph = helper.make_graph(nodes, "g", inputs, outputs)
-    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
-    onnx.checker.check_model(made)
-    sent = [_of_type("i", name) for name in TYPES]
-    transaction = {"id": "g", "inputs": sent, "outputs": [_of_type("o", name) for name in TYPES]}
-    golden = {"schema": "lockgate.golden/1", "tolerance": 0, "transactions": [transaction]}
-    return pack(
-        "echo",
-        1,
-        bytes(made.SerializeToString()),
-        json.dumps(golden).encode(),
-        inputs=[{"name": f"i_{n}", "datatype": n, "shape": [-1]} for n in TYPES],
-        outputs=[{"name": f"o_{n}", "datatype": n, "shape": [-1]} for n in TYPES],
-        score=None,
-    )
-
-
-def _of_type(prefix: str, name: str) -> dict[str, Any]:
-    data = SAMPLES[name]
-    return {"name": f"{prefix}_{name}", "datatype": name, "shape": [2], "data": data}
-
-
-def gaps() -> Version:
-    """A model trained with gaps in its second feature."""
-    version = make("gaps", 9)
-    features = [
-        {"name": name, "min": -9, "max": 9, "missing": name == "b"} for name in ("a", "b", "c", "d")
-    ]
-    return pack(
-        "gaps",
-        9,
-        version.blobs[version.files["model"]],
-        version.blobs[version.files["golden"]],
-        inputs=[{"name": "X", "datatype": "FP32", "shape": [-1, 4], "features": features}],
-    )
-
-
-@pytest.fixture(scope="module")
-def agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AgentProcess]:
-    home: Path = tmp_path_factory.mktemp("inputs") / "agent"
-    plane = ControlPlane()
-    versions = [make(), echo(), gaps()]
-    documents = [model(one.model, champion=one) for one in versions]
-    plane.publish(*documents, versions=versions)
-    limits = {"LOCKGATE_AGENT_BODY_BYTES": "100000"}
-    process = AgentProcess(home, arguments=joining(plane), environment={**FAST, **limits})
-    try:
-        plane.wait_report(lambda r: len([m for m in r["models"] if m["phase"] == "ready"]) == 3)
-        yield process
-    finally:
-        process.close()
-        plane.stop()
-
-
-X = {"name": "X", "datatype": "FP32", "shape": [1, 4], "data": [1, 2.5, -3, 0]}
-
-
-def call(**changes: Any) -> dict[str, Any]:
-    return {"inputs": [{**X, **changes}]}
-
-
-def infer(agent: AgentProcess, body: Any, name: str = "credit") -> httpx.Response:
-    content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return agent.http.post(f"/v2/models/{name}/infer", content=content)
-
+from .process import AgentProcess
+from .protocol import SAMPLES, TYPES, X, call, infer, of_type
+from .versions import rows, tensor
 
 BAD: list[tuple[str, Any]] = [
     ("empty", b""),
@@ -228,103 +117,6 @@ def test_paths_that_are_not(method: str, path: str, status: int, agent: AgentPro
     assert set(response.json()) == {"error"}
 
 
-def raw(name: str) -> bytes:
-    """The samples of one type as the protocol's bytes."""
-    if name == "BYTES":
-        texts = [text.encode() for text in SAMPLES[name]]
-        return b"".join(struct.pack("<I", len(text)) + text for text in texts)
-    return np.array(SAMPLES[name], dtype=DTYPES[name]).tobytes()
-
-
-def binary(agent: AgentProcess, name: str, content: Any, tail: bytes) -> httpx.Response:
-    head = json.dumps(content).encode()
-    return agent.http.post(
-        f"/v2/models/{name}/infer",
-        content=head + tail,
-        headers={"inference-header-content-length": str(len(head))},
-    )
-
-
-def test_every_type_goes_in_and_comes_back_as_bytes(agent: AgentProcess) -> None:
-    inputs, tail = [], b""
-    for name in TYPES:
-        piece = raw(name)
-        size = {"binary_data_size": len(piece)}
-        inputs.append({"name": f"i_{name}", "datatype": name, "shape": [2], "parameters": size})
-        tail += piece
-    response = binary(
-        agent, "echo", {"inputs": inputs, "parameters": {"binary_data_output": True}}, tail
-    )
-
-    assert response.status_code == 200, response.text
-    length = int(response.headers["inference-header-content-length"])
-    answer, place = json.loads(response.content[:length]), length
-    for output in answer["outputs"]:
-        size = output["parameters"]["binary_data_size"]
-        assert response.content[place : place + size] == raw(output["datatype"])
-        place += size
-    assert place == len(response.content)
-    assert response.headers["lockgate-version"] == "1"
-
-
-def test_bytes_in_and_json_out(agent: AgentProcess) -> None:
-    piece = np.array(X["data"], dtype=np.float32).tobytes()
-    sent = {**X, "parameters": {"binary_data_size": 16}}
-    del sent["data"]
-
-    response = binary(agent, "credit", {"inputs": [sent]}, piece)
-
-    assert response.json()["outputs"] == infer(agent, call()).json()["outputs"]
-
-
-NAN = struct.pack("<4f", 1, float("nan"), 3, 4)
-BAD_BYTES: list[tuple[str, dict[str, Any], bytes]] = [
-    ("fewer than said", {"binary_data_size": 16}, b"x" * 15),
-    ("more than said", {"binary_data_size": 16}, b"\0" * 17),
-    ("of another size than the shape", {"binary_data_size": 12}, b"\0" * 12),
-    ("no whole number", {"binary_data_size": 15}, b"\0" * 15),
-    ("a size below zero", {"binary_data_size": -1}, b""),
-    ("a size that is text", {"binary_data_size": "16"}, b"\0" * 16),
-    ("a size that is true", {"binary_data_size": True}, b"\0"),
-    ("NaN where none may be missing", {"binary_data_size": 16}, NAN),
-    ("Infinity", {"binary_data_size": 16}, struct.pack("<4f", 1, float("inf"), 3, 4)),
-    ("no size", {}, b"\0" * 16),
-]
-
-
-@pytest.mark.parametrize(
-    ("size", "tail"), [b[1:] for b in BAD_BYTES], ids=[b[0] for b in BAD_BYTES]
-)
-def test_bytes_that_do_not_fit(size: dict[str, Any], tail: bytes, agent: AgentProcess) -> None:
-    sent = {"name": "X", "datatype": "FP32", "shape": [1, 4], "parameters": size}
-
-    response = binary(agent, "credit", {"inputs": [sent]}, tail)
-
-    assert response.status_code == 400, response.text
-    assert set(response.json()) == {"error"}
-
-
-@pytest.mark.parametrize("announced", ["-1", "x", "99999", "", "0"])
-def test_a_length_that_does_not_fit_the_body(announced: str, agent: AgentProcess) -> None:
-    response = agent.http.post(
-        "/v2/models/credit/infer",
-        content=json.dumps(call()),
-        headers={"inference-header-content-length": announced},
-    )
-
-    assert response.status_code == 400
-
-
-def test_texts_as_bytes_that_are_cut_off(agent: AgentProcess) -> None:
-    whole = raw("BYTES")
-    inputs = [_of_type("i", name) for name in TYPES]
-    for piece in (whole[:-2], whole[:2], b"\xff\xff\xff\xff", struct.pack("<I", 1) + b"\xff"):
-        size = {"binary_data_size": len(piece)}
-        inputs[-1] = {"name": "i_BYTES", "datatype": "BYTES", "shape": [2], "parameters": size}
-        response = binary(agent, "echo", {"inputs": inputs}, piece)
-        assert response.status_code == 400, piece
-
-
 def test_a_head_without_end_is_cut_off(agent: AgentProcess) -> None:
     host, port = agent.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=5) as caller:
@@ -341,7 +133,7 @@ def test_a_head_without_end_is_cut_off(agent: AgentProcess) -> None:
 
 
 def test_every_type_goes_in_and_comes_back(agent: AgentProcess) -> None:
-    body = {"inputs": [_of_type("i", name) for name in TYPES]}
+    body = {"inputs": [of_type("i", name) for name in TYPES]}
 
     answer = infer(agent, body, "echo").json()
 
@@ -371,7 +163,7 @@ OVERFLOWS = [(name, value) for name in TYPES if "INT" in name for value in (-(2*
     ],
 )
 def test_values_that_do_not_fit_their_type(name: str, value: Any, agent: AgentProcess) -> None:
-    inputs = [_of_type("i", one) for one in TYPES]
+    inputs = [of_type("i", one) for one in TYPES]
     place = list(TYPES).index(name)
     inputs[place] = {**inputs[place], "data": [value, value]}
 
@@ -412,7 +204,7 @@ def test_an_answer_has_an_id_and_only_the_outputs_asked_for(agent: AgentProcess)
     assert answer["id"] == "t-9"
     assert [output["name"] for output in answer["outputs"]] == ["probabilities"]
 
-    inputs = [_of_type("i", name) for name in TYPES]
+    inputs = [of_type("i", name) for name in TYPES]
     chosen = {"inputs": inputs, "outputs": [{"name": "o_BYTES"}, {"name": "o_BOOL"}]}
     names = [output["name"] for output in infer(agent, chosen, "echo").json()["outputs"]]
     assert names == ["o_BYTES", "o_BOOL"]
