@@ -16,7 +16,7 @@ STORE ?=
 # Passed on to pytest: `make test ARGS="tests/promotion -x"`.
 ARGS ?=
 
-.PHONY: help setup demo demo-check up lint test chromium clean
+.PHONY: help setup demo demo-check up lint test screenshots chromium clean
 
 help:  ## This list
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' \
@@ -40,6 +40,9 @@ lint: setup  ## ruff, its format, and mypy; the layers' contracts run with the t
 
 test: lint chromium  ## Lint, types, contracts and all tests; says what did not run, and why
 	@$(PY) -m pytest -q -rsxX --durations=5 $(ARGS)
+
+screenshots: setup chromium  ## The pictures of docs/, taken from the demo's own story
+	@$(PY) -m tests.system.screenshots
 
 clean:  ## Remove everything these targets made
 	rm -rf $(VENV) .lockgate .cache
