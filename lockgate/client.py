@@ -211,6 +211,11 @@ class Client:
         path = f"environments/{_part(environment)}/models/{_part(model)}/rollback"
         return self._session.post(path, body)
 
+    def stop(self, environment: str, model: str, *, reason: str) -> Document:
+        """Take the champion away without a successor: callers get 503."""
+        path = f"environments/{_part(environment)}/models/{_part(model)}/stop"
+        return self._session.post(path, {"reason": reason})
+
     def environment_state(self, environment: str) -> Document:
         """Show what was decided for an environment, and what agents confirm."""
         return self._session.get(f"environments/{_part(environment)}/state")

@@ -36,6 +36,7 @@ def options(
 
 app.command()(versions.register)
 app.command()(promotions.promote)
+app.command()(promotions.stop)
 app.command()(promotions.status)
 app.command()(environments.apply)
 

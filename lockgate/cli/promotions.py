@@ -1,4 +1,4 @@
-"""``lockgate promote`` and ``lockgate status``."""
+"""``lockgate promote``, ``lockgate stop`` and ``lockgate status``."""
 
 from collections.abc import Iterator
 from enum import StrEnum
@@ -54,6 +54,26 @@ def promote(
     show(promotion, _promotion_lines(promotion), as_json=connection.as_json)
     failed = promotion.get("would_pass") is False if dry_run else wait and not _is_done(promotion)
     if failed:
+        raise typer.Exit(NO)
+
+
+def stop(
+    context: typer.Context,
+    model: Model,
+    environment: Place,
+    *,
+    reason: Reason,
+    wait: Wait = False,
+    seconds: Seconds = 600.0,
+) -> None:
+    """Let nobody answer for a model, at once: its callers get 503. A rollback undoes it."""
+    connection = connection_of(context)
+    with connection.client() as client:
+        promotion = client.stop(environment, model, reason=reason)
+        if wait:
+            promotion = client.wait_for_promotion(promotion["id"], seconds=seconds)
+    show(promotion, _promotion_lines(promotion), as_json=connection.as_json)
+    if wait and not _is_done(promotion):
         raise typer.Exit(NO)
 
 

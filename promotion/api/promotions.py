@@ -19,7 +19,7 @@ from governance.models import User
 from promotion.api.bodies import ApprovalIn, PromotionIn, ReasonIn, RollbackIn
 from promotion.models import Approval, Request
 from promotion.selectors import documents
-from promotion.services import passwords, requests, rollbacks
+from promotion.services import passwords, requests, rollbacks, stops
 
 
 class PromotionsView(ApiView):
@@ -145,6 +145,22 @@ class RollbackView(ApiView):
         body = RollbackIn(data=request.data)
         body.is_valid(raise_exception=True)
         made = rollbacks.rollback(
+            environment=environment, model=model, actor=actor_of(request), **body.validated_data
+        )
+        return _shown(made.pk, status.HTTP_201_CREATED)
+
+
+class StopView(ApiView):
+    """Nobody answers any more."""
+
+    @extend_schema(
+        operation_id="stop_model", request=ReasonIn, responses={201: OpenApiTypes.OBJECT}
+    )
+    def post(self, request: HttpRequest, environment: str, model: str) -> Response:
+        """Take the champion away without a successor; callers get 503."""
+        body = ReasonIn(data=request.data)
+        body.is_valid(raise_exception=True)
+        made = stops.stop(
             environment=environment, model=model, actor=actor_of(request), **body.validated_data
         )
         return _shown(made.pk, status.HTTP_201_CREATED)

@@ -20,6 +20,7 @@ urlpatterns = [
         "environments/<str:environment>/models/<str:model>/rollback",
         promotions.RollbackView.as_view(),
     ),
+    path("environments/<str:environment>/models/<str:model>/stop", promotions.StopView.as_view()),
     path("join-tokens", environments.JoinTokensView.as_view()),
     path("agents/enrol", agents.EnrolView.as_view()),
     path("agents/self/desired-state", agents.DesiredStateView.as_view()),

@@ -40,6 +40,7 @@ class Request(models.Model):
         PROMOTE = "promote", "promote"
         RETIRE = "retire", "retire"
         ROLLBACK = "rollback", "rollback"
+        STOP = "stop", "stop"
 
     class State(models.TextChoices):
         OPEN = "open"

@@ -9,7 +9,7 @@ from django.db.models import Count, Max
 
 from governance.errors import NotFound
 from governance.models import Environment
-from promotion.models import Deployment
+from promotion.models import Agent, Deployment
 from promotion.selectors import observed
 from promotion.selectors.observed import Champion
 from registry.models import ModelVersion, RegisteredModel
@@ -34,8 +34,33 @@ class Place:
 
     environment: Environment
     champion: Champion | None
-    former: list[Deployment]
+    former: list["Former"]
     """Former champions that are kept here and may be rolled back to, the latest first."""
+    is_stopped: bool
+    """A version answered here that may come back, and none answers now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Former:
+    """A former champion, and from where each live agent could answer with it: names by place."""
+
+    deployment: Deployment
+    in_memory: list[str]
+    on_disk: list[str]
+    absent: list[str]
+    silent: list[str]
+
+    @property
+    def effect(self) -> str:
+        """What a rollback to it would do on each agent."""
+        parts = [
+            (self.in_memory, "in memory on {}: at once"),
+            (self.on_disk, "on disk of {}: as soon as it is loaded"),
+            (self.absent, "not on {}: fetched and loaded first"),
+            (self.silent, "unknown on {}: silent"),
+        ]
+        said = [words.format(joined(names)) for names, words in parts if names]
+        return "; ".join(said) or "no agent would answer with it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +93,8 @@ class ModelPage:
         if where:
             answers = [f"version {number} in {joined(slugs)}" for number, slugs in where.items()]
             return f"{name} answers as {', and as '.join(answers)}"
+        if stopped := [place.environment.slug for place in self.places if place.is_stopped]:
+            return f"{name} is stopped in {joined(stopped)}"
         if self.versions:
             newest = self.versions[0].version.number
             return f"{name} answers nobody yet; its newest version is {newest}"
@@ -154,10 +181,33 @@ def _places(
         Place(
             place,
             champions.get(place.pk),
-            [row for row in deployments if row.environment_id == place.pk and may_return(row)],
+            [
+                _former(row, live.get(place.pk, []), now=now)
+                for row in deployments
+                if row.environment_id == place.pk and may_return(row)
+            ],
+            is_stopped=place.pk not in champions
+            and any(row.environment_id == place.pk and row.was_champion() for row in deployments),
         )
         for place in environments
     ]
+
+
+def _former(row: Deployment, agents: list[Agent], *, now: datetime) -> Former:
+    digest = row.version.digest
+    found = Former(row, [], [], [], [])
+    for agent in agents:
+        report = observed.report_of(agent)
+        held = report.counters.get("held") if report else None
+        if report is None or observed.is_silent(agent, now=now):
+            found.silent.append(agent.name)
+        elif digest in observed.ready(report):
+            found.in_memory.append(agent.name)
+        elif isinstance(held, list) and digest in held:
+            found.on_disk.append(agent.name)
+        else:
+            found.absent.append(agent.name)
+    return found
 
 
 def may_return(row: Deployment) -> bool:

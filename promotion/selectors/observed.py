@@ -46,6 +46,15 @@ def items(report: AgentReport | None) -> list[Item]:
     return [item for item in versions if isinstance(item, Mapping)]
 
 
+def ready(report: AgentReport | None) -> frozenset[str]:
+    """The digests of what is in memory and passed its golden transactions."""
+    return frozenset(
+        str(item.get("digest"))
+        for item in items(report)
+        if item.get("phase") == "ready" and item.get("role") != "leaving"
+    )
+
+
 def ready_champion(report: AgentReport | None, model: str) -> str | None:
     """The digest an agent's unversioned calls of a model go to."""
     for item in items(report):

@@ -123,6 +123,7 @@ class PromotionPage:
             Request.Kind.DEPLOY_DARK: f"{what} \N{RIGHTWARDS ARROW} dark in {place}",
             Request.Kind.RETIRE: f"{what} \N{RIGHTWARDS ARROW} retired in {place}",
             Request.Kind.ROLLBACK: f"{what} \N{RIGHTWARDS ARROW} back in {place}",
+            Request.Kind.STOP: f"{what} stopped in {place}",
         }
         lead = leads.get(row.kind, f"{what} \N{RIGHTWARDS ARROW} {place}")
         instead = f", replaces {self.replaces.number}" if self.replaces else ""
@@ -211,6 +212,8 @@ def signed_sentence(request: Request) -> str:
         return f"{named} may be retired in {place}, and answer nobody there, {under}."
     if request.kind == Request.Kind.ROLLBACK:
         return f"{named} answers callers in {place} again{f', instead of {old}' if old else ''}."
+    if request.kind == Request.Kind.STOP:
+        return f"{named} answers nobody in {place} any more, and no other version does."
     if old:
         return f"{named} may replace {old} in {place} {under}."
     return f"{named} may be the first version to answer callers in {place} {under}."
@@ -290,7 +293,7 @@ def _planned(request: Request) -> list[str]:
     """The steps a request of this kind goes through."""
     if request.kind == Request.Kind.DEPLOY_DARK:
         return ["load"]
-    if request.kind == Request.Kind.RETIRE:
+    if request.kind in {Request.Kind.RETIRE, Request.Kind.STOP}:
         return ["retire"]
     if request.kind == Request.Kind.ROLLBACK:
         return ["commit", "retire"] if request.replaces_id else ["commit"]

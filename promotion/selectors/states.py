@@ -54,6 +54,16 @@ def loading(target: Target) -> Iterable[Rollout]:
     ).select_related("request__deployment__version", "request__deployment__model")
 
 
+def without_champion(target: Target) -> frozenset[str]:
+    """Return the models that were answered for on ``target`` once, and are not any more."""
+    if target.tier != Target.Tier.LIVE:
+        return frozenset()
+    rows = Deployment.objects.filter(environment=target.environment_id, champion_at__isnull=False)
+    named = set(rows.values_list("model__name", "role"))
+    answering = {name for name, role in named if role == Deployment.Role.CHAMPION}
+    return frozenset(name for name, _ in named) - answering
+
+
 def current(target: Target) -> DesiredState | None:
     """Return what ``target`` was told last."""
     return DesiredState.objects.filter(target=target, generation=target.generation).first()

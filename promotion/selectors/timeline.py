@@ -64,6 +64,7 @@ ASKED: Mapping[str, str] = {
     "promote": "asked for its promotion",
     "retire": "asked for its retirement",
     "rollback": "rolled back to it",
+    "stop": "stopped it",
 }
 """What was asked for, by the kind of request."""
 SPOKEN = ("reason", "comment")

@@ -73,7 +73,8 @@ def _payload(target: Target, *, now: datetime, may_remove: Iterable[str]) -> byt
         ],
         models=states.models_of(target, minimum_agents=minimum),
         mirror_fraction=live.mirror_fraction if live else 0.0,
-        may_remove=may_remove,
+        # A stopped model stays named, for an agent that misses the state that stopped it.
+        may_remove={*may_remove, *states.without_champion(target)},
     ).payload()
 
 

@@ -5,6 +5,7 @@ from django.urls import path
 
 from promotion.views import (
     account,
+    at_once,
     audit,
     door,
     environments,
@@ -12,7 +13,6 @@ from promotion.views import (
     lineage,
     models,
     promotions,
-    rollback,
 )
 from promotion.views.styleguide import styleguide
 
@@ -33,8 +33,13 @@ urlpatterns = [
     path("promotions/<uuid:pk>/withdraw/", promotions.withdraw, name="withdraw"),
     path(
         "environments/<slug:environment>/models/<slug:name>/roll-back/",
-        rollback.roll_back,
+        at_once.roll_back,
         name="roll_back",
+    ),
+    path(
+        "environments/<slug:environment>/models/<slug:name>/stop/",
+        at_once.stop,
+        name="stop",
     ),
     path("audit/", audit.audit, name="audit"),
     path("fleet/", fleet.fleet, name="fleet"),

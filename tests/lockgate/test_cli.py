@@ -150,6 +150,12 @@ def test_nothing_is_sent_to_nowhere(lockgate):
     assert "LOCKGATE_TOKEN" in err
 
 
+def test_a_stop_where_there_is_nothing_says_so(at_service):
+    code, out, err = at_service("stop", "credit-default", "prod-eu", "--reason", "wrong scores")
+    assert (code, out) == (1, "")
+    assert "There is no such environment." in err
+
+
 def test_a_service_that_does_not_answer_has_its_own_code(lockgate, monkeypatch):
     monkeypatch.setattr("lockgate.session.PAUSE_SECONDS", 0.0)
     code, _, err = lockgate("--url", "http://127.0.0.1:9", "--token", "x", "status", "m")

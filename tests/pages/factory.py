@@ -42,9 +42,19 @@ class Rig:
 
     def obey(self) -> None:
         """Do what the newest document says, at once, and report it."""
+        self.say(self.generation(), self.items())
+
+    def generation(self) -> int:
+        """The newest generation of its target."""
+        return int(str(self._document()["generation"]))
+
+    def items(self) -> list[dict[str, Any]]:
+        """What the newest document wants in memory, as if all of it were there."""
+        return self._items(self._document())
+
+    def _document(self) -> Mapping[str, Any]:
         target = Agent.objects.select_related("target").get(pk=self.agent.pk).target
-        document = states.document(states.current(target))
-        self.say(int(str(document["generation"])), self._items(document))
+        return states.document(states.current(target))
 
     def say(self, generation: int, items: list[dict[str, Any]], **more: object) -> None:
         """Report this generation and these versions."""

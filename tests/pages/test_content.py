@@ -6,7 +6,7 @@ import pytest
 from django.test import Client, RequestFactory
 
 from governance.models import User
-from promotion.models import Request
+from promotion.models import Deployment, Request
 from registry.models import RegisteredModel
 from tests.pages.factory import World
 
@@ -199,6 +199,42 @@ def test_a_rollback_says_what_will_happen_and_does_it(
     assert "rolled back to it" in shown
 
 
+def test_a_stop_says_what_it_will_do_and_how_it_is_undone(
+    world: World, waiting: Request, rosa: User, bram: User, browser: Callable[..., Client]
+) -> None:
+    page, address = browser(rosa), "/environments/prod-eu/models/credit-default/stop/"
+    shown = text(page, address)
+    assert "2 of 2 agents confirm version 1 now" in shown
+    assert "with 503" in shown
+    assert "To undo this, roll back to it" in shown
+    assert browser(bram).get(address).status_code == 403
+    assert page.post(address, {"reason": " "}).status_code == 422
+
+    answer = page.post(address, {"reason": "wrong scores"})
+    world.settle()
+    assert "credit-default 1 stopped in prod-eu: done" in text(page, answer["Location"])
+    assert "credit-default is stopped in prod-eu" in text(page, "/models/credit-default/")
+    assert "There is nothing to stop" in text(page, address)
+
+
+def test_a_rollback_says_from_where_each_agent_would_answer(
+    world: World, waiting: Request, rosa: User, bram: User, browser: Callable[..., Client]
+) -> None:
+    world.sign(waiting, bram)
+    world.settle()
+    former = Deployment.objects.get(state="retired").version.digest
+    first, second = world.rigs
+    items = first.items()
+    first.say(first.generation(), items, held=[former])
+    second.say(second.generation(), items)
+    world.agent("eu-3", "prod-eu").falls_silent()
+    shown = text(browser(rosa), "/environments/prod-eu/models/credit-default/roll-back/")
+
+    assert "on disk of eu-1: as soon as it is loaded" in shown
+    assert "not on eu-2: fetched and loaded first" in shown
+    assert "unknown on eu-3: silent" in shown
+
+
 def test_what_waits_for_me_is_first_and_counted(
     waiting: Request, bram: User, rosa: User, browser: Callable[..., Client]
 ) -> None:
@@ -250,6 +286,7 @@ def test_what_cannot_be_searched_for_is_said(rosa: User, browser: Callable[..., 
         f"/models/credit-default/versions/{10**25}/",
         "/promotions/00000000-0000-0000-0000-000000000000/",
         "/environments/nowhere/models/nothing/roll-back/",
+        "/environments/nowhere/models/nothing/stop/",
         "/fleet/00000000-0000-0000-0000-000000000000/cordon/",
         "/no/such/page/",
     ],

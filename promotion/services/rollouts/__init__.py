@@ -8,5 +8,13 @@ worker or a second call at the same moment need no special case.
 
 from promotion.services.rollouts.advancing import advance, advance_target
 from promotion.services.rollouts.beginning import begin, begin_switched, supersede
+from promotion.services.rollouts.steps import release_the_oldest
 
-__all__ = ["advance", "advance_target", "begin", "begin_switched", "supersede"]
+__all__ = [
+    "advance",
+    "advance_target",
+    "begin",
+    "begin_switched",
+    "release_the_oldest",
+    "supersede",
+]

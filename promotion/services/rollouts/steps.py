@@ -6,6 +6,7 @@ from governance.audit.actions import Action
 from promotion.desired import HELD_CHAMPIONS
 from promotion.models import Deployment, Request, Rollout, Target
 from promotion.selectors.fleet_facts import Voice
+from promotion.services.journal import Journal
 from promotion.services.rollouts.context import Context
 
 
@@ -157,7 +158,7 @@ def _retire_outgoing(context: Context, detail: str) -> None:
     outgoing.changed_at = context.now
     outgoing.save()
     context.journal.deployment(Action.DEPLOYMENT_RETIRED, outgoing, context.request)
-    _release_the_oldest(context)
+    release_the_oldest(context.request, journal=context.journal)
     generation = context.publish(f"retire after request {context.request.pk}")
     context.enter(Rollout.Step.RETIRE, seconds=context.rules.load_seconds, generation=generation)
     if detail:
@@ -165,17 +166,17 @@ def _retire_outgoing(context: Context, detail: str) -> None:
         context.rollout.save(update_fields=["detail"])
 
 
-def _release_the_oldest(context: Context) -> None:
-    """Keep the files of the last champions only."""
+def release_the_oldest(request: Request, *, journal: Journal) -> None:
+    """Keep the files of the last champions only, after ``request`` has retired one more."""
     held = Deployment.objects.filter(
-        model=context.deployment.model,
-        environment=context.request.environment_id,
+        model=request.model_id,
+        environment=request.environment_id,
         hold=Deployment.Hold.PREVIOUS,
     ).select_related("version", "model", "environment")
     for deployment in held.order_by("-champion_at")[HELD_CHAMPIONS:]:
         deployment.hold = Deployment.Hold.NONE
         deployment.save(update_fields=["hold"])
-        context.journal.deployment(Action.DEPLOYMENT_RELEASED, deployment, context.request)
+        journal.deployment(Action.DEPLOYMENT_RELEASED, deployment, request)
 
 
 def _finish(context: Context, detail: str) -> None:

@@ -1,0 +1,75 @@
+"""Takes a champion away without a successor: nobody answers for the model here."""
+
+from datetime import datetime
+
+from django.db import transaction
+from django.utils import timezone
+
+from governance.actors import Actor
+from governance.audit.actions import Action
+from governance.audit.services import records_refusals
+from governance.errors import Conflict
+from promotion.models import Deployment, Request, Rollout, Target
+from promotion.services import at_once, rollouts
+from promotion.services.journal import Journal
+
+
+@records_refusals
+@transaction.atomic
+def stop(*, environment: str, model: str, reason: str, actor: Actor) -> Request:
+    """Let nobody answer for a model; callers get 503 until a rollback or a promotion.
+
+    Needs no approval and waits for nobody. It pre-empts a running rollout of the same
+    model. The champion is retired and kept, so that a rollback brings it back. Asked
+    again while agents still carry it out, it returns the same request.
+
+    Raises:
+        NotFound: ``unknown_environment`` or ``unknown_model``.
+        Forbidden: the actor does not operate here.
+        Invalid: no reason.
+        Conflict: ``nothing_answers``.
+    """
+    place, found = at_once.resolve(environment, model, reason=reason, actor=actor)
+    targets, now, journal = Target.objects.locked(place.pk), timezone.now(), Journal(actor)
+    rows = at_once.locked(place, found)
+    champion = at_once.champion_among(rows)
+    if champion is None:
+        if running := at_once.under_way(place, found, kind=Request.Kind.STOP):
+            return running
+        message = "No version of this model answers here."
+        raise Conflict(message, code="nothing_answers")
+    request, rules = at_once.take_over(
+        champion,
+        kind=Request.Kind.STOP,
+        to_state=Deployment.State.RETIRED,
+        replaces=None,
+        reason=reason,
+        journal=journal,
+        now=now,
+    )
+    _retire(rows, request=request, journal=journal, now=now)
+    rollouts.release_the_oldest(request, journal=journal)
+    rollouts.begin_switched(
+        request,
+        step=Rollout.Step.RETIRE,
+        target=targets[Target.Tier.LIVE],
+        outgoing=champion,
+        rules=rules,
+        journal=journal,
+        now=now,
+    )
+    journal.write()
+    return request
+
+
+def _retire(rows: list[Deployment], *, request: Request, journal: Journal, now: datetime) -> None:
+    """Retire all that answers or is loaded to answer: none of them exists beside no champion."""
+    for deployment in rows:
+        if deployment.state != Deployment.State.PRODUCTION:
+            continue
+        deployment.retire()
+        if deployment.champion_at is None:
+            deployment.hold = Deployment.Hold.NONE
+        deployment.changed_at = now
+        deployment.save()
+        journal.deployment(Action.DEPLOYMENT_RETIRED, deployment, request, why="stopped")
