@@ -13,9 +13,10 @@ import typer
 from lockgate.demo import data, homes, story
 from lockgate.demo.browser import Browser
 from lockgate.demo.errors import StoryError
-from lockgate.demo.narrator import Narrator, places_table
+from lockgate.demo.narrator import Narrator, print_places
 from lockgate.demo.packing import MODEL
 from lockgate.demo.people import APPROVER, CI
+from lockgate.demo.story.opening import agreed
 from lockgate.demo.story.stage import PROD, Stage, expect
 from lockgate.demo.system import System
 from lockgate.demo.traffic import CALM
@@ -137,7 +138,7 @@ def _invite(stage: Stage) -> None:
     places = {url + path: what for path, what in PAGES.items()}
     places[str(stage.reports)] = "the lineage report, as a page and as JSON"
     say = stage.tell.console.print
-    say(places_table(places))
+    print_places(stage.tell.console, places)
     say(f"\n[bold]Your turn:[/bold] open {url}/promotions/{stage.waiting}/")
     say(f"sign in as [bold]{person.name}[/bold] with [bold]{person.password}[/bold], and approve")
     say(f"version {number}. Callers keep arriving; Ctrl-C stops everything.")
@@ -154,6 +155,8 @@ def _stay(stage: Stage) -> None:
             found = ci.promotion(stage.waiting)
             if found["state"] != told:
                 told = found["state"]
-                stage.tell.say(f"the request is {told}. {found['detail']}".rstrip())
+                stage.tell.say(f"your request is {told}. {found['detail']}".rstrip())
+                if told == "done":
+                    stage.tell.say(f"version {max(stage.versions)} answers, {agreed(stage)}")
             time.sleep(LOOK_SECONDS)
     stage.tell.say("stopping")

@@ -70,6 +70,14 @@ class Narrator:
             self.console.print(table)
 
 
+def print_places(console: Console, places: Mapping[str, str]) -> None:
+    """Say where to look next, each place in one piece, so that it can be clicked."""
+    width = max(map(len, places))
+    console.print("\n[italic]Look around[/italic]")
+    for place, what in places.items():
+        console.print(f"{escape(place):<{width}}  {what}")
+
+
 def steps_table(steps: list[Step]) -> Table:
     table = Table(title="Steps", title_justify="left", box=None, pad_edge=False)
     table.add_column("step")
@@ -107,14 +115,4 @@ def requests_table(tally: Tally) -> Table:
     table.add_row("longest time without an answer", f"{tally.gap * 1000:,.0f} ms")
     for version, count in sorted(tally.versions.items(), key=lambda each: int(each[0])):
         table.add_row(f"answered by version {version}", f"{count:,}")
-    return table
-
-
-def places_table(places: Mapping[str, str]) -> Table:
-    """Say where to look next."""
-    table = Table(title="\nLook around", title_justify="left", box=None, pad_edge=False)
-    table.add_column("where", overflow="fold")
-    table.add_column("what")
-    for place, what in places.items():
-        table.add_row(escape(place), what)
     return table
