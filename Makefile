@@ -68,6 +68,6 @@ $(VENV)/.locked: requirements.lock
 chromium:
 	@mkdir -p .cache
 	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
-		&& { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y \
+		&& { timeout 120 apt-get update -qq && DEBIAN_FRONTEND=noninteractive timeout 600 apt-get install -qq -y \
 			--no-install-recommends chromium; } </dev/null >.cache/apt.log 2>&1; } \
 		|| echo "no chromium: the tests of the pages in a browser will be skipped (apt-get install chromium)"
