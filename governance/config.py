@@ -61,6 +61,13 @@ class Config(BaseSettings):
     agent_networks: str = "127.0.0.0/8,::1/128"
     """Networks hints may be sent to, comma-separated CIDR. Anything else is never called."""
 
+    webhook_networks: str = ""
+    """Networks inside that webhooks may call, comma-separated CIDR, also without TLS.
+    Everything else they call is public and answers https."""
+
+    webhook_ca_file: Path | None = None
+    """Certificates to trust in webhooks' receivers, where the system's own are not enough."""
+
     secure_cookies: bool = False
     """On behind TLS. Off, sessions also work on plain loopback."""
 

@@ -159,6 +159,11 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_connect_timeout": 0.5,
 }
 CELERY_BEAT_SCHEDULE = {
+    "deliver": {
+        "task": "promotion.deliver_webhooks",
+        "schedule": CONFIG.sweep_seconds * 2,
+        "options": {"expires": CONFIG.sweep_seconds * 5},
+    },
     "sweep": {
         "task": "promotion.sweep",
         "schedule": CONFIG.sweep_seconds,

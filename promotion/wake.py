@@ -28,3 +28,12 @@ def tell(*, target_id: UUID, generation: int, load: Sequence[UUID], unload: Sequ
 
     # Not a partial: Django 5.2 logs a failed hook by its __qualname__.
     transaction.on_commit(send, robust=True)
+
+
+def deliver() -> None:
+    """After commit, let a worker deliver what lies in the outbox."""
+
+    def send() -> None:
+        wake.send("promotion.deliver_webhooks")
+
+    transaction.on_commit(send, robust=True)

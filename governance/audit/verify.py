@@ -36,7 +36,7 @@ GUARDS = frozenset(
         *((f"registry_{name}", "append_only") for name in ("blob", "modelversion", "versionfile")),
         *(
             (f"promotion_{table}", trigger)
-            for table in ("deployment", "request", "rollout", "target", "agent")
+            for table in ("deployment", "request", "rollout", "target", "agent", "webhook")
             for trigger in ("audited", "never_deleted")
         ),
         *((f"promotion_{name}", "append_only") for name in ("desiredstate", "policy", "approval")),

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from promotion.api import agents, artifacts, environments, lineage, promotions
+from promotion.api import agents, artifacts, environments, lineage, promotions, webhooks
 
 urlpatterns = [
     # Before the registry's own of the same paths: these know the upper half too.
@@ -22,6 +22,11 @@ urlpatterns = [
     ),
     path("environments/<str:environment>/models/<str:model>/stop", promotions.StopView.as_view()),
     path("join-tokens", environments.JoinTokensView.as_view()),
+    path("webhooks", webhooks.WebhooksView.as_view()),
+    path("webhooks/<uuid:pk>", webhooks.WebhookView.as_view()),
+    path("webhooks/<uuid:pk>/secret", webhooks.SecretView.as_view()),
+    path("webhooks/<uuid:pk>/deliveries", webhooks.DeliveriesView.as_view()),
+    path("deliveries/<uuid:pk>/replay", webhooks.ReplayView.as_view()),
     path("agents/enrol", agents.EnrolView.as_view()),
     path("agents/self/desired-state", agents.DesiredStateView.as_view()),
     path("agents/self/report", agents.ReportView.as_view()),

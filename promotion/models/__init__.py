@@ -6,12 +6,14 @@ from promotion.models.evidence import DarkTally, PredictionBatch
 from promotion.models.requests import Approval, Request
 from promotion.models.rollouts import Rollout, RolloutStep
 from promotion.models.targets import DesiredState, Policy, Target
+from promotion.models.webhooks import Delivery, Webhook
 
 __all__ = [
     "Agent",
     "AgentReport",
     "Approval",
     "DarkTally",
+    "Delivery",
     "Deployment",
     "DesiredState",
     "JoinToken",
@@ -23,4 +25,5 @@ __all__ = [
     "ServingInterval",
     "Target",
     "Telling",
+    "Webhook",
 ]

@@ -4,13 +4,15 @@ Appending locks the head of the chain until commit. A journal is filled while
 a service decides and changes, and written as its final beat.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 
 from governance.actors import Actor
 from governance.audit import services as audit
 from governance.audit.actions import Action
 from promotion.models import Agent, Approval, Deployment, Request, Rollout, Target
+from promotion.services import outbox
+from promotion.services.outbox import Happened
 
 
 class Journal:
@@ -18,7 +20,7 @@ class Journal:
 
     def __init__(self, actor: Actor) -> None:
         self.actor = actor
-        self._entries: list[Callable[[], int]] = []
+        self._entries: list[partial[int]] = []
 
     def deployment(
         self, action: Action, deployment: Deployment, request: Request | None, **details: object
@@ -111,7 +113,11 @@ class Journal:
         )
 
     def write(self) -> None:
-        """Append everything, as the last thing the transaction does."""
+        """Append everything, as the last thing the transaction does.
+
+        What the outside is told goes into the outbox first: appending locks the log.
+        """
+        outbox.put([_happened(entry) for entry in self._entries])
         for entry in self._entries:
             entry()
         self._entries.clear()
@@ -139,3 +145,14 @@ class Journal:
                 details=details,
             )
         )
+
+
+def _happened(entry: partial[int]) -> Happened:
+    told = entry.keywords
+    facts = {name: told.get(name) for name in ("model", "version", "environment")}
+    request = str(told["request"]) if told.get("request") else None
+    return Happened(
+        action=str(entry.args[0]),
+        subject=told["subject"],
+        facts={**told["details"], **facts, "request": request},
+    )
