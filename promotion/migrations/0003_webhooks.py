@@ -13,7 +13,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ('governance', '0003_keys'),
         ('audit', '0002_guards'),
-        ('promotion', '0002_guards'),
+        ('promotion', '0003_stop_requests'),
     ]
 
     operations = [
