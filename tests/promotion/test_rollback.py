@@ -37,9 +37,8 @@ def promote(world, ask, sign, asha, bram):
 
 @pytest.fixture
 def live(world, promote):
-    """Versions 1 and 2 were champions; 2 answers, on two agents."""
+    """Versions 1 and 2 were champions; 2 answers, on one agent."""
     world.agent("eu-1")
-    world.agent("eu-2")
     promote()
     promote()
     assert roles() == {1: "retired/previous", 2: "champion"}
@@ -47,6 +46,7 @@ def live(world, promote):
 
 
 def test_the_champion_before_answers_again(live, omar, replayed):
+    live.agent("eu-2")
     request = back(omar)
 
     assert roles() == {1: "champion", 2: "bake"}
@@ -79,6 +79,7 @@ def test_it_needs_no_approval_and_says_who_and_why(live, omar):
 
 def test_it_acts_agent_by_agent_and_waits_for_nobody(live, omar):
     """One agent is wedged: the other switches, and at the deadline it is done all the same."""
+    live.agent("eu-2")
     request = back(omar)
     live.rigs[0].obey()
     assert roles()[1] == "champion"
@@ -95,6 +96,7 @@ def test_it_acts_agent_by_agent_and_waits_for_nobody(live, omar):
 
 def test_a_refusal_does_not_stop_it(live, omar):
     """An agent that NACKs a rollback is a straggler, not a reason to go forward again."""
+    live.agent("eu-2")
     request = back(omar)
     generation = live.rigs[0].desired()["generation"]
     refused = {"generation": generation, "reason": "INVALID", "detail": "no"}
