@@ -1,21 +1,73 @@
-"""An environment's rules as a document: what it may say, and what it says by default."""
+"""A policy as a document: what it may say, and what it says by default.
 
-from typing import Annotated
+A policy is of one environment, or of one risk tier in it: the models of that tier follow
+the tier's document and no other. Documents are numbered per environment and never change.
+"""
 
-from pydantic import BaseModel, ConfigDict, Field
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from governance.names import SLUG
 
-Slug = Annotated[str, Field(pattern=SLUG.pattern.replace(r"\Z", "$"))]
+SCHEMA_ID = "lockgate.policy/1"
+Slug = Annotated[str, Field(pattern="^" + SLUG.pattern.replace(r"\Z", "$"))]
+SigningRole = Literal["approver", "risk"]
+TIERS = ("low", "medium", "high")
+"""Risk tiers of models that may have a document of their own."""
 
 
-class Policy(BaseModel):
-    """One environment's rules. Unknown fields are refused."""
+class Strict(BaseModel):
+    """Unknown fields are refused, and ``"1"`` is no number."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True
+    )
 
-    approvals: Annotated[int, Field(ge=0, le=5)] = 1
-    """Persons who must approve before a version may answer callers."""
+
+class Approvals(Strict):
+    """How many persons must approve, and who they must be."""
+
+    count: Annotated[int, Field(ge=0, le=5)] = 1
+    """Persons who must approve."""
+
+    roles: Annotated[list[SigningRole], Field(min_length=1)] = ["approver", "risk"]
+    """Roles that may sign. One of them is enough for each signature."""
+
+    with_risk_of: Annotated[int, Field(ge=0, le=5)] = 0
+    """So many of the signatures must be given in the role risk."""
+
+    @model_validator(mode="after")
+    def _can_be_reached(self) -> Self:
+        if self.with_risk_of > self.count:
+            message = "with_risk_of asks for more signatures than count"
+            raise ValueError(message)
+        if self.with_risk_of and "risk" not in self.roles:
+            message = "with_risk_of needs the role risk among roles"
+            raise ValueError(message)
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Quorum:
+    """The signatures one request needs: how many, in which roles, how many of them as risk."""
+
+    count: int
+    roles: frozenset[str]
+    risk: int = 0
+
+    def is_met(self, roles_signed: list[str]) -> bool:
+        """Whether signatures given in these roles are enough."""
+        counted = [role for role in roles_signed if role in self.roles]
+        return len(counted) >= self.count and counted.count("risk") >= self.risk
+
+
+class Policy(Strict):
+    """The rules of one environment, or of one risk tier in it."""
+
+    approvals: Annotated[int, Field(ge=0, le=5)] | Approvals = 1
+    """Persons who must approve before a version answers callers: a number, or count and roles."""
 
     approvals_for_dark: Annotated[int, Field(ge=0, le=5)] = 0
     """The same for a dark deployment, which can reach nobody."""
@@ -42,7 +94,29 @@ class Policy(BaseModel):
     """Share of failed answers during the bake that switches back."""
 
     guard_minimum: Annotated[int, Field(ge=1)] = 20
-    """Answers the guard needs before it judges."""
+    """Answers the guard needs before it judges: the bake's minimum volume."""
 
     expiry_hours: Annotated[float, Field(gt=0, le=8_760)] = 168.0
     """How long a request may stay open."""
+
+    def quorum(self, kind: str) -> Quorum:
+        """Return the signatures a request of ``kind`` needs."""
+        if kind == "promote" and isinstance(self.approvals, Approvals):
+            asked = self.approvals
+            return Quorum(asked.count, frozenset(asked.roles), asked.with_risk_of)
+        counts = {
+            "promote": self.approvals,
+            "deploy_dark": self.approvals_for_dark,
+        }
+        count = counts.get(kind, 0)
+        return Quorum(count if isinstance(count, int) else 0, frozenset({"approver", "risk"}))
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON schema of a policy document."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": SCHEMA_ID,
+        **Policy.model_json_schema(),
+        "title": "Policy",
+    }

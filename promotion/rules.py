@@ -58,6 +58,8 @@ def still_stands(
     approvers: frozenset[str],
     valid_approvers: frozenset[str],
     needed: int,
+    risk_officers: frozenset[str] = frozenset(),
+    risk_needed: int = 0,
     champion_asked: str | None,
     champion_now: str | None,
     policy_asked: int,
@@ -68,6 +70,7 @@ def still_stands(
     Args:
         approvers: persons who approved.
         valid_approvers: those of them who could still approve now.
+        risk_officers: those of the valid who hold the role risk.
         champion_asked: digest of the champion that was to be replaced, and ``champion_now``
             the one there is; ``None`` where there is none.
     """
@@ -77,4 +80,6 @@ def still_stands(
         return Denied("another_policy", "The environment's policy is no longer the same.")
     if len(approvers & valid_approvers) < needed:
         return Denied("approvals_lapsed", "Not enough of those who approved still could.")
+    if len(approvers & valid_approvers & risk_officers) < risk_needed:
+        return Denied("approvals_lapsed", "Not enough of those who approved are risk officers.")
     return Allowed()

@@ -5,6 +5,8 @@ from rest_framework import serializers
 from governance.api import fields
 from promotion.models import Approval
 from promotion.rules import KIND_BY_TARGET_STATE
+from promotion.selectors.policies import MOST_TRIED
+from registry.models import RegisteredModel
 
 NUMBER_LIMIT = 2**31 - 1
 
@@ -34,6 +36,28 @@ class ReasonIn(fields.Strict):
     """Why."""
 
     reason = fields.Text()
+
+
+class PolicyIn(fields.Strict):
+    """The rules an environment, or a risk tier in it, should have next."""
+
+    risk_tier = fields.Choice(choices=RegisteredModel.Tier.choices, required=False, default="")
+    document = serializers.DictField()
+
+
+class TriedRequestIn(fields.Strict):
+    """A request that is not made."""
+
+    model = fields.Slug()
+    version = fields.Integer(min_value=1, max_value=NUMBER_LIMIT)
+    to = fields.Choice(choices=sorted(KIND_BY_TARGET_STATE))
+
+
+class TrialIn(PolicyIn):
+    """Rules that nobody published, and what to judge by them."""
+
+    last = fields.Integer(min_value=0, max_value=MOST_TRIED, required=False, default=50)
+    request = TriedRequestIn(required=False, allow_null=True, default=None)
 
 
 class RollbackIn(fields.Strict):

@@ -2,7 +2,15 @@
 
 from django.urls import path
 
-from promotion.api import agents, artifacts, environments, lineage, promotions, webhooks
+from promotion.api import (
+    agents,
+    artifacts,
+    environments,
+    lineage,
+    policies,
+    promotions,
+    webhooks,
+)
 
 urlpatterns = [
     # Before the registry's own of the same paths: these know the upper half too.
@@ -13,6 +21,11 @@ urlpatterns = [
     path("promotions/<uuid:pk>", promotions.PromotionView.as_view()),
     path("promotions/<uuid:pk>/approvals", promotions.ApprovalsView.as_view()),
     path("promotions/<uuid:pk>/withdraw", promotions.WithdrawView.as_view()),
+    path("policies", policies.PoliciesView.as_view()),
+    path("policies/schema", policies.PolicySchemaView.as_view()),
+    path("policies/<str:slug>", policies.EnvironmentPoliciesView.as_view()),
+    path("policies/<str:slug>/trial", policies.PolicyTrialView.as_view()),
+    path("policies/<str:slug>/<int:number>", policies.PolicyView.as_view()),
     path("environments", environments.EnvironmentsView.as_view()),
     path("environments/<str:slug>", environments.EnvironmentView.as_view()),
     path("environments/<str:slug>/state", environments.EnvironmentStateView.as_view()),

@@ -1,7 +1,8 @@
 """What gates judge by."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields
+from typing import Self
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,3 +26,21 @@ class Facts:
     flips: int = 0
     errors: int = 0
     mean_absolute_difference: float = 0.0
+
+    def as_document(self) -> dict[str, object]:
+        """The form they are stored and hashed in."""
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in asdict(self).items()
+        }
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, object]) -> Self:
+        """Read stored facts again; what was not gathered then is as by default."""
+        known = {one.name for one in fields(cls)}
+        found = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in document.items()
+            if name in known
+        }
+        return cls(**found)  # type: ignore[arg-type]

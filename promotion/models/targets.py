@@ -82,12 +82,14 @@ class DesiredState(models.Model):
 
 
 class Policy(models.Model):
-    """The rules of one environment, as a versioned document. Never changed."""
+    """The rules of one environment, or of one risk tier in it, as a document. Never changed."""
 
     id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
     environment = models.ForeignKey(
         "governance.Environment", models.PROTECT, related_name="policies"
     )
+    tier = models.CharField(max_length=6, blank=True, default="")
+    """Models of this risk tier follow it; empty for those whose tier has no document here."""
     number = models.PositiveIntegerField()
     document = models.JSONField()
     sha256 = models.CharField(max_length=64)
@@ -99,6 +101,10 @@ class Policy(models.Model):
         constraints: ClassVar = [
             models.UniqueConstraint(
                 fields=["environment", "number"], name="a_policy_number_is_never_reused"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(tier__in=["", "low", "medium", "high"]),
+                name="a_policy_is_for_a_known_tier",
             ),
         ]
 

@@ -76,7 +76,7 @@ def take_over(
     Raises:
         Conflict: ``no_policy``.
     """
-    policy = publishing.rules_of(deployment.environment_id)
+    policy = publishing.rules_of(deployment.environment_id, deployment.model.risk_tier)
     if policy is None:
         message = "This environment has no policy yet."
         raise Conflict(message, code="no_policy")

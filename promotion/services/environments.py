@@ -1,7 +1,7 @@
 """Environments with their targets and policy, as one document that is put in place."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from django.db import transaction
 from django.utils import timezone
@@ -9,16 +9,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from governance import access
 from governance.actors import Actor
-from governance.audit import services as audit
 from governance.audit.actions import Action
 from governance.errors import Invalid
 from governance.models import Environment
 from governance.services.environments import define_environment
-from promotion import content
 from promotion.models import Policy as PolicyRow
 from promotion.models import Target
 from promotion.policies import Policy as Rules
-from promotion.services import publishing
+from promotion.services import policies, publishing
 from promotion.services.journal import Journal
 
 
@@ -37,6 +35,8 @@ class EnvironmentDocument(BaseModel):
     position: Annotated[int, Field(ge=0, le=32_767)] = 0
     targets: dict[str, _TargetDocument] = Field(default_factory=lambda: {"live": _TargetDocument()})
     policy: Rules = Rules()
+    policies: dict[Literal["low", "medium", "high"], Rules] = {}
+    """Rules for the models of a risk tier, instead of ``policy``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ def apply(*, slug: str, document: object, actor: Actor, dry_run: bool = False) -
     access.require(actor, access.Permission.ADMINISTER, environment=defined.environment)
     changes = [f"environment {slug}"] if defined.changed else []
     journal = Journal(actor)
-    changes += _put_policy(defined.environment, parsed.policy, actor=actor)
+    changes += _put_policies(defined.environment, parsed, actor=actor)
     changes += _put_targets(defined.environment, parsed.targets, journal=journal)
     journal.write()
     if dry_run:
@@ -78,30 +78,27 @@ def _parse(document: object) -> EnvironmentDocument:
     try:
         return EnvironmentDocument.model_validate(document)
     except ValidationError as error:
-        problems = {".".join(map(str, e["loc"])) or "document": e["msg"] for e in error.errors()}
         message = "This is no description of an environment."
-        raise Invalid(message, problems=problems) from None
+        raise Invalid(message, problems=policies.problems_of(error)) from None
 
 
-def _put_policy(environment: Environment, rules: Rules, *, actor: Actor) -> list[str]:
-    document = rules.model_dump()
-    sha256 = content.hash_of(document)
-    newest = publishing.rules_of(environment.pk)
-    if newest and newest[0].sha256 == sha256:
-        return []
-    number = newest[0].number + 1 if newest else 1
-    row = PolicyRow.objects.create(
-        environment=environment, number=number, document=document, sha256=sha256
+def _put_policies(
+    environment: Environment, parsed: EnvironmentDocument, *, actor: Actor
+) -> list[str]:
+    """Publish what is new; a tier that is no longer named follows the environment's rules again."""
+    rows = PolicyRow.objects.filter(environment=environment).exclude(tier="")
+    present = set(rows.values_list("tier", flat=True))
+    wanted: dict[str, Rules] = {"": parsed.policy, **dict.fromkeys(sorted(present), parsed.policy)}
+    wanted.update({str(tier): rules for tier, rules in parsed.policies.items()})
+    published = (
+        policies.put(environment, tier=tier, rules=rules, actor=actor)
+        for tier, rules in wanted.items()
     )
-    audit.record(
-        Action.POLICY_PUBLISHED,
-        actor=actor,
-        object=f"environment:{environment.slug}",
-        subject=f"policy:{row.pk}",
-        environment=environment.slug,
-        details={"number": number, "sha256": sha256, "document": document},
-    )
-    return [f"policy {number} of {environment.slug}"]
+    return [f"policy {row.number} of {_where(environment, row.tier)}" for row in published if row]
+
+
+def _where(environment: Environment, tier: str) -> str:
+    return f"{environment.slug}, risk tier {tier}" if tier else environment.slug
 
 
 def _put_targets(

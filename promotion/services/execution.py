@@ -121,13 +121,17 @@ def void_if_lapsed(
     request: Request, *, champion: Deployment | None, journal: Journal, now: datetime
 ) -> bool:
     """Void the request if its approvals no longer carry it; tell whether that was so."""
-    newest = publishing.rules_of(request.environment_id)
+    newest = publishing.rules_of(request.environment_id, request.model.risk_tier)
+    quorum = Rules.model_validate(request.policy.document).quorum(request.kind)
     approved = Approval.objects.filter(request=request, decision=Approval.Decision.APPROVE)
+    valid = approvers.valid_approvers(request, roles=quorum.roles)
     replaces_one = request.kind == Request.Kind.PROMOTE
     verdict = rules.still_stands(
         approvers=frozenset(approved.values_list("person", flat=True)),
-        valid_approvers=approvers.valid_approvers(request),
+        valid_approvers=frozenset(valid),
         needed=request.approvals_needed,
+        risk_officers=frozenset(person for person, held in valid.items() if "risk" in held),
+        risk_needed=quorum.risk,
         champion_asked=request.replaces.digest if request.replaces else None,
         champion_now=champion.version.digest if champion and replaces_one else None,
         policy_asked=request.policy.number,

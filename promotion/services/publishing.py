@@ -48,9 +48,13 @@ def publish(
     return target.generation
 
 
-def rules_of(environment_id: UUID) -> tuple[Policy, Rules] | None:
-    """Return an environment's newest policy, as row and as rules, or None."""
-    row = Policy.objects.filter(environment=environment_id).order_by("-number").first()
+def rules_of(environment_id: UUID, tier: str = "") -> tuple[Policy, Rules] | None:
+    """Return the policy that models of ``tier`` follow, as row and as rules, or None.
+
+    That is the tier's newest document, or else the environment's. One query.
+    """
+    rows = Policy.objects.filter(environment=environment_id, tier__in={tier, ""})
+    row = rows.order_by("-tier", "-number").first()
     return (row, Rules.model_validate(row.document)) if row else None
 
 

@@ -12,6 +12,7 @@ from promotion.views import (
     fleet,
     lineage,
     models,
+    policies,
     promotions,
 )
 from promotion.views.styleguide import styleguide
@@ -41,6 +42,9 @@ urlpatterns = [
         at_once.stop,
         name="stop",
     ),
+    path("policies/", policies.policies, name="policies"),
+    path("policies/<slug:environment>/<int:number>/", policies.policy, name="policy"),
+    path("policies/<slug:environment>/<int:number>/try/", policies.attempt, name="try_policy"),
     path("audit/", audit.audit, name="audit"),
     path("fleet/", fleet.fleet, name="fleet"),
     path("fleet/<uuid:pk>/cordon/", fleet.cordon, name="cordon"),

@@ -14,6 +14,7 @@ EMPTY = [
     ("/", "No model answers callers yet", "lockgate apply"),
     ("/models/", "No model is registered", "lockgate "),
     ("/promotions/", "No promotion waits for you", "lockgate "),
+    ("/policies/", "No environment yet", "lockgate apply"),
     ("/fleet/", "No agent has enrolled yet", "lockgate apply"),
     ("/audit/?action=rollout.failed", "No entry fits", ""),
     ("/abnormal/", "", ""),

@@ -42,6 +42,8 @@ def addresses(waiting: Request) -> dict[str, str]:
         "promotion": f"/promotions/{waiting.pk}/",
         "progress": f"/promotions/{waiting.pk}/progress/",
         "audit": "/audit/",
+        "policies": "/policies/",
+        "policy": "/policies/prod-eu/1/",
         "fleet": "/fleet/",
     }
 

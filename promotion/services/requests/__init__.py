@@ -4,8 +4,8 @@ Each function is one transaction with the same four beats: lock, decide,
 change, record. The environment's targets are locked first, always.
 """
 
-from promotion.services.requests.opening import Outcome, open_request
+from promotion.services.requests.opening import Outcome, open_request, try_request
 from promotion.services.requests.settling import expire, withdraw
 from promotion.services.requests.signing import approve, reject
 
-__all__ = ["Outcome", "approve", "expire", "open_request", "reject", "withdraw"]
+__all__ = ["Outcome", "approve", "expire", "open_request", "reject", "try_request", "withdraw"]

@@ -88,6 +88,30 @@ def open_request(
     return Outcome(request, case.results, case.shown, case.needed)
 
 
+@transaction.atomic
+def try_request(
+    *, model: str, version: int, environment: str, to: str, proposed: Rules, actor: Actor
+) -> Outcome:
+    """Judge a request that nobody made, by rules that nobody published. Changes nothing.
+
+    Raises:
+        NotFound, Invalid, Forbidden, Conflict: as for ``open_request``; to view is enough.
+    """
+    access.require(actor, access.Permission.VIEW)
+    asked = _resolve(model=model, version=version, environment=environment)
+    access.require(
+        actor,
+        access.Permission.VIEW,
+        environment=asked.environment,
+        group=asked.version.model.group,
+    )
+    kind = _kind_of(to, reason="a trial", ticket="")
+    Target.objects.locked(asked.environment.pk)
+    case = _weigh(asked, kind=kind, to=to, now=timezone.now(), proposed=proposed)
+    transaction.set_rollback(True)
+    return Outcome(None, case.results, case.shown, case.needed)
+
+
 @dataclass(frozen=True, slots=True)
 class _Asked:
     version: ModelVersion
@@ -106,19 +130,29 @@ class _Case:
     rules: Rules
     replaced: ModelVersion | None
     results: list[GateResult]
+    evidence: dict[str, object]
     shown: dict[str, object]
     needed: int
 
 
-def _weigh(asked: _Asked, *, kind: str, to: str, now: datetime) -> _Case:
+def _weigh(
+    asked: _Asked, *, kind: str, to: str, now: datetime, proposed: Rules | None = None
+) -> _Case:
     deployment, is_new = _deployment(asked)
-    policy, found = _rules(asked.environment)
+    policy, found = _rules(asked.environment, asked.version.model.risk_tier)
+    found = proposed or found
     _refuse_if_illegal(deployment, kind)
+    if proposed is None:
+        _refuse_if_open(deployment, kind)
     champion = execution.champion_of(deployment)
     gathered = facts.gather(
         asked.version, asked.environment, deployment=deployment, champion=champion, now=now
     )
     results = gates.judge(kind, gathered, found)
+    evidence: dict[str, object] = {
+        "gates": [result.as_document() for result in results],
+        "facts": gathered.as_document(),
+    }
     replaced = champion.version if champion and kind == Request.Kind.PROMOTE else None
     shown = content.document(
         kind=kind,
@@ -130,7 +164,7 @@ def _weigh(asked: _Asked, *, kind: str, to: str, now: datetime) -> _Case:
         to_state=to,
         policy=policy.number,
         champion_digest=replaced.digest if replaced else None,
-        evidence=_evidence(results),
+        evidence=evidence,
     )
     return _Case(
         kind=kind,
@@ -141,8 +175,9 @@ def _weigh(asked: _Asked, *, kind: str, to: str, now: datetime) -> _Case:
         rules=found,
         replaced=replaced,
         results=results,
+        evidence=evidence,
         shown=shown,
-        needed=_approvals_needed(kind, found),
+        needed=found.quorum(kind).count,
     )
 
 
@@ -176,7 +211,7 @@ def _write(case: _Case, *, reason: str, ticket: str, actor: Actor, now: datetime
         requester_id=actor.id,
         requester_label=actor.label,
         persons=sorted(actor.persons() | frozenset(deployment.version.authors)),
-        evidence=_evidence(case.results),
+        evidence=case.evidence,
         content_hash=content.hash_of(case.shown),
         approvals_needed=case.needed,
         created_at=now,
@@ -224,8 +259,8 @@ def _deployment(asked: _Asked) -> tuple[Deployment, bool]:
     return deployment, False
 
 
-def _rules(environment: Environment) -> tuple[PolicyRow, Rules]:
-    found = publishing.rules_of(environment.pk)
+def _rules(environment: Environment, tier: str) -> tuple[PolicyRow, Rules]:
+    found = publishing.rules_of(environment.pk, tier)
     if found is None:
         message = "This environment has no policy yet."
         raise Conflict(message, code="no_policy")
@@ -236,19 +271,12 @@ def _refuse_if_illegal(deployment: Deployment, kind: str) -> None:
     verdict = rules.may_ask(state=deployment.state, kind=kind)
     if not verdict:
         raise Conflict(verdict.reason, code=verdict.rule, state=deployment.state)
+
+
+def _refuse_if_open(deployment: Deployment, kind: str) -> None:
     open_one = Request.objects.filter(
         deployment=deployment, kind=kind, state__in=["open", "approved", "executing"]
     ).first()
     if open_one is not None:
         message = "The same was asked for already and is not settled."
         raise Conflict(message, code="request_open", request=str(open_one.pk))
-
-
-def _evidence(results: list[GateResult]) -> dict[str, object]:
-    return {"gates": [result.as_document() for result in results]}
-
-
-def _approvals_needed(kind: str, found: Rules) -> int:
-    if kind == Request.Kind.PROMOTE:
-        return found.approvals
-    return found.approvals_for_dark if kind == Request.Kind.DEPLOY_DARK else 0

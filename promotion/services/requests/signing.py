@@ -15,6 +15,8 @@ from governance.models import User
 from governance.names import problem_with
 from promotion import rules
 from promotion.models import Approval, Request
+from promotion.policies import Policy as Rules
+from promotion.policies import Quorum
 from promotion.services import execution
 from promotion.services.journal import Journal
 from promotion.services.requests.settling import lock_open, settle
@@ -59,9 +61,9 @@ def approve(
         now=now,
     )
     journal.approval(Action.REQUEST_APPROVED, approval, request)
-    if request.approvals.filter(decision=Approval.Decision.APPROVE).count() >= (
-        request.approvals_needed
-    ) and not execution.void_if_lapsed(request, champion=champion, journal=journal, now=now):
+    if _has_enough(request) and not execution.void_if_lapsed(
+        request, champion=champion, journal=journal, now=now
+    ):
         execution.approve_and_execute(request, targets=targets, journal=journal, now=now)
     journal.write()
     return request
@@ -113,7 +115,7 @@ def reject(
 def _may_sign(request: Request, *, user: User, password: str, actor: Actor, comment: str) -> str:
     """Check role, four eyes and password, in that order; return the role signed with."""
     held = access.roles_of(actor, environment=request.environment, group=request.model.group)
-    signing = sorted(held & {"approver", "risk"})
+    signing = sorted(held & _quorum(request).roles)
     if not signing:
         message = "You hold no role that signs for this model here."
         raise Forbidden(message)
@@ -132,6 +134,15 @@ def _may_sign(request: Request, *, user: User, password: str, actor: Actor, comm
         message = "The comment cannot be stored."
         raise Invalid(message, comment=problem)
     return signing[-1]
+
+
+def _quorum(request: Request) -> Quorum:
+    return Rules.model_validate(request.policy.document).quorum(request.kind)
+
+
+def _has_enough(request: Request) -> bool:
+    approved = request.approvals.filter(decision=Approval.Decision.APPROVE)
+    return _quorum(request).is_met(list(approved.values_list("role", flat=True)))
 
 
 def _refuse_if_changed(request: Request, content_hash: str) -> None:

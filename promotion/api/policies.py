@@ -1,0 +1,149 @@
+"""Policies over HTTP: what is in force, the schema of a document, and a trial of another."""
+
+from typing import Any
+
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import status
+from rest_framework.request import Request as HttpRequest
+from rest_framework.response import Response
+
+from governance import access
+from governance.api import parsing
+from governance.api.authentication import actor_of
+from governance.api.base import ApiView
+from governance.errors import NotFound
+from governance.models import Environment
+from promotion import policies as rules_of_policies
+from promotion.api.bodies import PolicyIn, TrialIn
+from promotion.selectors import policies as selectors
+from promotion.services import policies, requests
+
+
+class PolicySchemaView(ApiView):
+    """What a policy may say."""
+
+    @extend_schema(operation_id="show_policy_schema", responses=OpenApiTypes.OBJECT)
+    def get(self, request: HttpRequest) -> Response:
+        """Show the JSON schema of a policy document."""
+        access.require(actor_of(request), access.Permission.VIEW)
+        return Response(rules_of_policies.schema())
+
+
+class PoliciesView(ApiView):
+    """All policies one may see."""
+
+    @extend_schema(
+        operation_id="list_policies",
+        parameters=[OpenApiParameter("environment", OpenApiTypes.STR)],
+        responses=OpenApiTypes.OBJECT,
+    )
+    def get(self, request: HttpRequest) -> Response:
+        """List what is in force, by environment, and the numbers of what was."""
+        parsing.query(request, "environment")
+        actor = actor_of(request)
+        access.require(actor, access.Permission.VIEW)
+        places = access.environments(actor)
+        wanted = request.query_params.get("environment")
+        if wanted is not None:
+            places = places.filter(slug=wanted)
+        return Response(
+            {
+                "items": [
+                    {
+                        "environment": place.environment.slug,
+                        "in_force": [selectors.document(policy) for policy in place.current],
+                        "former": [policy.number for policy in place.former],
+                    }
+                    for place in selectors.places(places)
+                ]
+            }
+        )
+
+
+class EnvironmentPoliciesView(ApiView):
+    """The next policy of one environment."""
+
+    @extend_schema(
+        operation_id="publish_policy",
+        request=PolicyIn,
+        responses={200: OpenApiTypes.OBJECT, 201: OpenApiTypes.OBJECT},
+    )
+    def post(self, request: HttpRequest, slug: str) -> Response:
+        """Let a document be the next policy: 201, or 200 when it is in force already."""
+        body = PolicyIn(data=request.data)
+        body.is_valid(raise_exception=True)
+        asked: dict[str, Any] = body.validated_data
+        published = policies.publish(
+            environment=slug,
+            tier=asked["risk_tier"],
+            document=asked["document"],
+            actor=actor_of(request),
+        )
+        if published is None:
+            return Response({"changed": False})
+        found = selectors.find(slug, published.number)
+        return Response(
+            {"changed": True, "policy": selectors.document(found)}, status=status.HTTP_201_CREATED
+        )
+
+
+class PolicyView(ApiView):
+    """One policy."""
+
+    @extend_schema(operation_id="show_policy", responses=OpenApiTypes.OBJECT)
+    def get(self, request: HttpRequest, slug: str, number: int) -> Response:
+        """Show one document, and what it changed."""
+        place = _visible(request, slug)
+        found = selectors.policy_page(selectors.find(place.slug, number))
+        return Response(
+            {
+                **selectors.document(found.policy),
+                "in_force": found.in_force,
+                "follows": found.before.number if found.before else None,
+                "changes": [
+                    {"name": one.name, "before": one.before, "after": one.after}
+                    for one in found.changes
+                ],
+            }
+        )
+
+
+class PolicyTrialView(ApiView):
+    """A document that nobody published."""
+
+    @extend_schema(operation_id="try_policy", request=TrialIn, responses=OpenApiTypes.OBJECT)
+    def post(self, request: HttpRequest, slug: str) -> Response:
+        """Say which of the last requests would have gone otherwise, and judge one not made."""
+        body = TrialIn(data=request.data)
+        body.is_valid(raise_exception=True)
+        asked: dict[str, Any] = body.validated_data
+        place = _visible(request, slug)
+        rules = policies.read(asked["document"])
+        tried = selectors.try_on_past(rules, place, tier=asked["risk_tier"], last=asked["last"])
+        answer: dict[str, Any] = {
+            "tried": len(tried),
+            "otherwise": sum(one.otherwise for one in tried),
+            "requests": [selectors.document_of_trial(one) for one in tried],
+        }
+        if asked["request"] is not None:
+            outcome = requests.try_request(
+                environment=slug, proposed=rules, actor=actor_of(request), **asked["request"]
+            )
+            answer["request"] = {
+                "would_pass": all(result.passes() for result in outcome.gates),
+                "approvals_needed": outcome.approvals_needed,
+                "gates": [result.as_document() for result in outcome.gates],
+            }
+        return Response(answer)
+
+
+def _visible(request: HttpRequest, slug: str) -> Environment:
+    actor = actor_of(request)
+    access.require(actor, access.Permission.VIEW)
+    place = Environment.objects.filter(slug=slug).first()
+    if place is None:
+        message = "There is no such environment."
+        raise NotFound(message, code="unknown_environment")
+    access.require(actor, access.Permission.VIEW, environment=place)
+    return place

@@ -1,0 +1,68 @@
+"""Reads a policy as people write it: YAML, of which JSON is a part. Plain values only."""
+
+from typing import Any
+
+import yaml
+
+from governance.errors import Invalid
+
+LONGEST = 64 * 1024
+_TIMESTAMP = "tag:yaml.org,2002:timestamp"
+
+
+def parse(text: str) -> dict[str, Any]:
+    """Return the document a text describes.
+
+    Raises:
+        Invalid: it is too long, no YAML, names a key twice, or is no mapping.
+    """
+    if len(text) > LONGEST:
+        raise _refusal(f"is longer than {LONGEST} characters")
+    try:
+        # A subclass of the safe loader: it makes no objects, only plain values.
+        document = yaml.load(text, Loader=_Strict)  # noqa: S506
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise _refusal(" ".join(str(error).split())[:300]) from None
+    if not isinstance(document, dict) or not all(isinstance(key, str) for key in document):
+        raise _refusal("must be a mapping, such as `approvals: 1`")
+    return document
+
+
+def write(document: object) -> str:
+    """Return a document as YAML, in its own order."""
+    return yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
+
+
+def _refusal(problem: str) -> Invalid:
+    message = "This is no policy in YAML or JSON."
+    return Invalid(message, document=problem)
+
+
+class _Strict(yaml.SafeLoader):
+    """No key twice, no aliases, which multiply; and times stay the text they are."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 - the library's way
+        first: [(tag, pattern) for tag, pattern in found if tag != _TIMESTAMP]
+        for first, found in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+            message = "aliases are not taken"
+            raise yaml.composer.ComposerError(None, None, message, mark)
+        return super().compose_node(parent, index)
+
+
+def _mapping(loader: _Strict, node: yaml.MappingNode) -> dict[Any, Any]:
+    found: dict[Any, Any] = {}
+    for key_node, value_node in node.value:
+        key = loader.construct_object(key_node, deep=True)
+        if not isinstance(key, str) or key in found:
+            message = f"the key {key!r} stands there twice, or is no text"
+            raise yaml.constructor.ConstructorError(None, None, message, key_node.start_mark)
+        found[key] = loader.construct_object(value_node, deep=True)
+    return found
+
+
+_Strict.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)

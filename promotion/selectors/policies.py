@@ -1,0 +1,198 @@
+"""Policies: what is in force where, one document in words, and what another would change."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from governance.errors import NotFound
+from governance.models import Environment
+from promotion import gates, policy_reading, policy_text
+from promotion.gates.facts import Facts
+from promotion.models import Policy, Request
+from promotion.policies import Policy as Rules
+from promotion.policy_reading import Term, TermChange
+from promotion.verdicts import GateResult
+
+MOST_TRIED = 200
+JUDGED = (Request.Kind.DEPLOY_DARK, Request.Kind.PROMOTE)
+"""Kinds of requests that a policy has a say in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One environment: for each tier that has its own rules, and for the rest, what is in force."""
+
+    environment: Environment
+    current: list[Policy]
+    former: list[Policy]
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyPage:
+    """One document, in words, beside the one it followed."""
+
+    policy: Policy
+    rules: Rules
+    terms: list[Term]
+    before: Policy | None
+    changes: list[TermChange]
+    others: list[Policy]
+    in_force: bool
+
+    @property
+    def text(self) -> str:
+        """The document as one would write it: only what is not by default."""
+        return policy_text.write(self.rules.model_dump(mode="json", exclude_defaults=True))
+
+    @property
+    def whose(self) -> str:
+        return whose(self.policy)
+
+    @property
+    def name(self) -> str:
+        return f"policy {self.policy.number}"
+
+    @property
+    def name_before(self) -> str:
+        return f"policy {self.before.number}" if self.before else ""
+
+    @property
+    def title(self) -> str:
+        """The answer this page gives."""
+        quorum = self.rules.quorum("promote")
+        persons = {0: "nobody", 1: "one person"}.get(quorum.count, f"{quorum.count} persons")
+        risk = f", {quorum.risk} of them for risk," if quorum.risk else ""
+        verb = "signs" if quorum.count < 2 else "sign"
+        return f"{self.whose}: {persons}{risk} {verb} before a version answers callers"
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """One past request, judged again by other rules from the facts that were stored with it."""
+
+    request: Request
+    needed: int
+    failing: list[GateResult]
+    judged: bool
+
+    @property
+    def passes(self) -> bool:
+        return not self.failing
+
+    @property
+    def otherwise(self) -> bool:
+        """Whether it would have gone another way than it did."""
+        return self.judged and (bool(self.failing) or self.needed != self.request.approvals_needed)
+
+
+def whose(policy: Policy) -> str:
+    """Whose rules a policy holds, in words."""
+    tier = f", risk tier {policy.tier}" if policy.tier else ""
+    return f"{policy.environment.slug}{tier}"
+
+
+def places(environments: Iterable[Environment]) -> list[Place]:
+    """Every environment's policies, those in force apart. One query."""
+    rows: dict[object, list[Policy]] = {place.pk: [] for place in environments}
+    for policy in Policy.objects.filter(environment__in=list(rows)).select_related("environment"):
+        rows[policy.environment_id].append(policy)
+    found = []
+    for place in environments:
+        newest = {policy.tier: policy for policy in reversed(rows[place.pk])}
+        current = sorted(newest.values(), key=lambda policy: policy.tier)
+        former = [policy for policy in rows[place.pk] if policy not in current]
+        found.append(Place(place, current, former))
+    return found
+
+
+def find(environment: str, number: int) -> Policy:
+    """Read one document.
+
+    Raises:
+        NotFound: ``unknown_policy``.
+    """
+    rows = Policy.objects.select_related("environment")
+    try:
+        return rows.get(environment__slug=environment, number=number)
+    except Policy.DoesNotExist:
+        message = f"There is no policy {number} of {environment}."
+        raise NotFound(message, code="unknown_policy") from None
+
+
+def policy_page(policy: Policy, *, against: int | None = None) -> PolicyPage:
+    """Put one document into words, beside the one before it or the one numbered ``against``."""
+    same = Policy.objects.filter(environment=policy.environment_id).select_related("environment")
+    others = [one for one in same if one.tier == policy.tier]
+    earlier = [one for one in others if one.number < policy.number]
+    before = next(iter(earlier), None)
+    if against is not None:
+        before = next((one for one in same if one.number == against), before)
+    rules = Rules.model_validate(policy.document)
+    return PolicyPage(
+        policy=policy,
+        rules=rules,
+        terms=policy_reading.terms(rules),
+        before=before,
+        changes=(
+            policy_reading.changes(Rules.model_validate(before.document), rules) if before else []
+        ),
+        others=others,
+        in_force=others[0] == policy,
+    )
+
+
+def try_on_past(rules: Rules, environment: Environment, *, tier: str, last: int) -> list[Tried]:
+    """Judge the last requests of an environment again, by ``rules``. Two queries.
+
+    Only those that would follow a document of ``tier``: of the models of that tier; or,
+    with none, of the models whose tier has no document of its own here.
+    """
+    rows = Request.objects.filter(environment=environment, kind__in=JUDGED)
+    if tier:
+        rows = rows.filter(model__risk_tier=tier)
+    else:
+        own = Policy.objects.filter(environment=environment).exclude(tier="").values("tier")
+        rows = rows.exclude(model__risk_tier__in=own)
+    related = rows.select_related("deployment__version", "model", "environment", "policy")
+    return [_tried(row, rules) for row in related.order_by("-created_at")[: min(last, MOST_TRIED)]]
+
+
+def _tried(request: Request, rules: Rules) -> Tried:
+    stored = request.evidence.get("facts")
+    judged = isinstance(stored, dict)
+    results = gates.judge(request.kind, Facts.from_document(stored), rules) if judged else []
+    return Tried(
+        request=request,
+        needed=rules.quorum(request.kind).count,
+        failing=[result for result in results if not result.passes()],
+        judged=judged,
+    )
+
+
+def document(policy: Policy) -> dict[str, Any]:
+    """What the API says of one policy."""
+    return {
+        "environment": policy.environment.slug,
+        "risk_tier": policy.tier,
+        "number": policy.number,
+        "sha256": policy.sha256,
+        "published_at": policy.at,
+        "document": policy.document,
+    }
+
+
+def document_of_trial(tried: Tried) -> dict[str, Any]:
+    """What the API says of one past request judged again."""
+    request = tried.request
+    return {
+        "request": str(request.pk),
+        "kind": request.kind,
+        "model": request.model.name,
+        "version": request.deployment.version.number,
+        "opened_at": request.created_at,
+        "state": request.state,
+        "judged": tried.judged,
+        "otherwise": tried.otherwise,
+        "approvals_needed": {"then": request.approvals_needed, "by_this": tried.needed},
+        "failing": [result.as_document() for result in tried.failing],
+    }

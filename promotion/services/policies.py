@@ -1,0 +1,85 @@
+"""Puts policies in force. A document is never changed, only followed by the next."""
+
+from django.db import transaction
+from pydantic import ValidationError
+
+from governance import access
+from governance.actors import Actor
+from governance.audit import services as audit
+from governance.audit.actions import Action
+from governance.errors import Invalid, NotFound
+from governance.models import Environment
+from promotion import content
+from promotion.models import Policy as PolicyRow
+from promotion.models import Target
+from promotion.policies import TIERS
+from promotion.policies import Policy as Rules
+
+
+def read(document: object) -> Rules:
+    """Check a document and return the rules it says.
+
+    Raises:
+        Invalid: it is no policy; ``problems`` by field.
+    """
+    try:
+        return Rules.model_validate(document)
+    except ValidationError as error:
+        message = "This is no policy."
+        raise Invalid(message, problems=problems_of(error)) from None
+
+
+def problems_of(error: ValidationError) -> dict[str, str]:
+    """What is wrong with a document, by the path of the field."""
+    return {".".join(map(str, e["loc"])) or "document": e["msg"] for e in error.errors()}
+
+
+@transaction.atomic
+def publish(*, environment: str, tier: str, document: object, actor: Actor) -> PolicyRow | None:
+    """Let a document be the environment's next policy, or a risk tier's in it.
+
+    Returns None when it says what is in force already.
+
+    Raises:
+        NotFound: ``unknown_environment``.
+        Invalid: the document is no policy, or the tier is none.
+        Forbidden: the actor does not administer the environment.
+    """
+    rules = read(document)
+    if tier not in {"", *TIERS}:
+        message = "There is no such risk tier."
+        raise Invalid(message, tier=f"must be empty or one of {', '.join(TIERS)}")
+    place = Environment.objects.filter(slug=environment).first()
+    if place is None:
+        message = f"There is no environment {environment!r}."
+        raise NotFound(message, code="unknown_environment")
+    access.require(actor, access.Permission.ADMINISTER, environment=place)
+    Target.objects.locked(place.pk)
+    return put(place, tier=tier, rules=rules, actor=actor)
+
+
+def put(environment: Environment, *, tier: str, rules: Rules, actor: Actor) -> PolicyRow | None:
+    """Publish rules unless they are in force; the environment's targets are locked."""
+    newest = newest_of(environment, tier)
+    if newest and Rules.model_validate(newest.document) == rules:
+        return None
+    document = rules.model_dump(mode="json")
+    sha256 = content.hash_of(document)
+    number = PolicyRow.objects.filter(environment=environment).count() + 1
+    row = PolicyRow.objects.create(
+        environment=environment, tier=tier, number=number, document=document, sha256=sha256
+    )
+    audit.record(
+        Action.POLICY_PUBLISHED,
+        actor=actor,
+        object=f"environment:{environment.slug}",
+        subject=f"policy:{row.pk}",
+        environment=environment.slug,
+        details={"number": number, "tier": tier, "sha256": sha256, "document": document},
+    )
+    return row
+
+
+def newest_of(environment: Environment, tier: str) -> PolicyRow | None:
+    """Return the newest document of exactly this tier."""
+    return PolicyRow.objects.filter(environment=environment, tier=tier).first()

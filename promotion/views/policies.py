@@ -1,0 +1,149 @@
+"""Policies: what is in force, one document with what it changed, and a trial of another."""
+
+from dataclasses import dataclass
+
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.http import require_GET, require_POST
+
+from governance import access
+from governance.access import Permission
+from governance.errors import GovernanceError, Invalid
+from promotion import policy_reading, policy_text
+from promotion.models import Policy
+from promotion.policies import Policy as Rules
+from promotion.policy_reading import TermChange
+from promotion.selectors import policies as selectors
+from promotion.selectors.policies import Tried
+from promotion.selectors.promotion_page import GateRow, gates
+from promotion.services import policies as services
+from promotion.services import requests
+from promotion.services.requests import Outcome
+from promotion.views.frame import STATUS, actor_of, framed, page, problems_of, visible
+
+LAST = 50
+"""Past requests a trial judges again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What another document would say, and what would have come of it."""
+
+    rules: Rules
+    changes: list[TermChange]
+    tried: list[Tried]
+    outcome: Outcome | None
+
+    @property
+    def passes(self) -> bool:
+        return self.outcome is not None and all(gate.passes() for gate in self.outcome.gates)
+
+    @property
+    def gates(self) -> list[GateRow]:
+        """The verdicts about the request that was not made, as rows."""
+        results = self.outcome.gates if self.outcome else []
+        return gates({"gates": [result.as_document() for result in results]})
+
+    @property
+    def otherwise(self) -> list[Tried]:
+        return [one for one in self.tried if one.otherwise]
+
+    @property
+    def unjudged(self) -> int:
+        """Requests from before facts were stored."""
+        return sum(not one.judged for one in self.tried)
+
+
+@require_GET
+@page
+def policies(request: HttpRequest) -> HttpResponse:
+    """What is in force, by environment."""
+    places = visible(request)
+    context = {"places": selectors.places(places), "nav": "policies"}
+    return framed(request, "policies.html", context, environments=places)
+
+
+@require_GET
+@page
+def policy(request: HttpRequest, environment: str, number: int) -> HttpResponse:
+    """One document: what it says, what it changed, and a form to try another."""
+    found = _find(request, environment, number)
+    against = request.GET.get("against", "")
+    return _shown(
+        request, selectors.policy_page(found, against=int(against) if _is_number(against) else None)
+    )
+
+
+@require_POST
+@page
+def attempt(request: HttpRequest, environment: str, number: int) -> HttpResponse:
+    """Say which past requests would have gone otherwise. Changes nothing."""
+    found = selectors.policy_page(_find(request, environment, number))
+    try:
+        trial = _trial(request, found.policy)
+    except GovernanceError as error:
+        return _shown(request, found, error=error)
+    return _shown(request, found, trial=trial)
+
+
+def _find(request: HttpRequest, environment: str, number: int) -> Policy:
+    found = selectors.find(environment, number)
+    access.require(actor_of(request), Permission.VIEW, environment=found.environment)
+    return found
+
+
+def _trial(request: HttpRequest, policy: Policy) -> Trial:
+    form = request.POST
+    rules = services.read(policy_text.parse(form.get("document", "")))
+    outcome = None
+    if form.get("model"):
+        version = form.get("version", "")
+        if not _is_number(version):
+            message = "Say which version."
+            raise Invalid(message, version="must be a number")
+        outcome = requests.try_request(
+            model=form["model"],
+            version=int(version),
+            environment=policy.environment.slug,
+            to=form.get("to", "production"),
+            proposed=rules,
+            actor=actor_of(request),
+        )
+    return Trial(
+        rules=rules,
+        changes=policy_reading.changes(Rules.model_validate(policy.document), rules),
+        tried=selectors.try_on_past(rules, policy.environment, tier=policy.tier, last=LAST),
+        outcome=outcome,
+    )
+
+
+def _is_number(text: str) -> bool:
+    """Whether it is digits, and not more than fit into a column."""
+    return text.isascii() and text.isdigit() and len(text) < 10
+
+
+def _shown(
+    request: HttpRequest,
+    found: selectors.PolicyPage,
+    *,
+    trial: Trial | None = None,
+    error: GovernanceError | None = None,
+) -> HttpResponse:
+    context = {
+        "page": found,
+        "trial": trial,
+        "nav": "policies",
+        "form": request.POST,
+        "text": request.POST.get("document", found.text),
+        "error": error,
+        "problems": _problems(error) if error else {},
+    }
+    status = STATUS.get(type(error), 400) if error else 200
+    return framed(request, "policy.html", context, status=status)
+
+
+def _problems(error: GovernanceError) -> dict[str, str]:
+    found = problems_of(error)
+    listed = error.context.get("problems")
+    if isinstance(listed, dict):
+        found = {str(name): str(text) for name, text in listed.items()}
+    return found
