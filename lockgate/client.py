@@ -1,8 +1,7 @@
 """The service's API as methods. Documents come and go as the API has them."""
 
 import hashlib
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -11,13 +10,16 @@ from urllib.parse import quote
 
 import httpx
 
-from lockgate.errors import ApiError, WaitedTooLong
+from lockgate.errors import ApiError
 from lockgate.session import Session
+from lockgate.waiting import Patience
 
 CHUNK = 256 * 1024
 Document = dict[str, Any]
 ENDED = frozenset({"done", "failed", "rejected", "withdrawn", "expired", "voided", "superseded"})
 """States in which nothing more happens to a request."""
+UNSETTLED = ("open", "approved", "executing")
+"""The others, in the order requests take them: read so, one that moves on is not missed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,10 @@ class Client:
     def close(self) -> None:
         """Close the connections."""
         self._session.close()
+
+    def doctor(self) -> Document:
+        """Ask the service to examine itself. For those who operate or administer it."""
+        return self._session.get("doctor")
 
     def me(self) -> Document:
         """Ask who the token is, and what it may do where."""
@@ -114,10 +120,9 @@ class Client:
         Raises:
             WaitedTooLong: it is still being inspected.
         """
-        return _wait(
+        return Patience(seconds).until(
             lambda: self.version(model, number),
             lambda version: version["status"] != "inspecting",
-            seconds=seconds,
             what=f"the inspection of {model} {number}",
         )
 
@@ -158,6 +163,16 @@ class Client:
         """List requests, the newest first."""
         return self._pages("promotions", state=state)
 
+    def unsettled(self, model: str, version: int, environment: str, *, to: str) -> Document | None:
+        """Find the request for just this that has not ended, if there is one."""
+        wanted = (model, version, environment, to)
+        for state in UNSETTLED:
+            for found in self.promotions(state=state):
+                names = ("model", "version", "environment", "to")
+                if tuple(found.get(name) for name in names) == wanted:
+                    return found
+        return None
+
     def approve(
         self,
         promotion_id: str,
@@ -196,10 +211,9 @@ class Client:
             WaitedTooLong: it is not.
         """
         wanted = ENDED | frozenset(states)
-        return _wait(
+        return Patience(seconds).until(
             lambda: self.promotion(promotion_id),
             lambda promotion: promotion["state"] in wanted,
-            seconds=seconds,
             what=f"promotion {promotion_id}",
         )
 
@@ -260,22 +274,3 @@ def _chunks(source: Path | bytes) -> Iterator[bytes]:
     with source.open("rb") as file:
         while chunk := file.read(CHUNK):
             yield chunk
-
-
-def _wait(
-    look: Callable[[], Document],
-    settled: Callable[[Document], bool],
-    *,
-    seconds: float,
-    what: str,
-) -> Document:
-    """Look more and more seldom, up to every two seconds."""
-    until, pause = time.monotonic() + seconds, 0.1
-    while not settled(found := look()):
-        left = until - time.monotonic()
-        if left <= 0:
-            message = f"After {seconds:.0f} seconds, {what} has not come to an end."
-            raise WaitedTooLong(message)
-        time.sleep(min(pause, left))
-        pause = min(pause * 1.5, 2.0)
-    return found

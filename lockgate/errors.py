@@ -1,9 +1,11 @@
 """What can go wrong on the client's side.
 
 LockgateError
-|- ApiError        the service said no; ``code`` is stable, ``problems`` name each field
+|- ApiError        the service said no; ``code`` is stable, ``context`` is all it said
 |- Unreachable     no answer, or none from the service
 |- WaitedTooLong   what was waited for has not happened yet
+|- NotReached      it has ended otherwise, and will not happen any more
+|- NotAsShown      what is to be signed is not what the service shows
 |- BadPack         files that do not make a version
 |- NotConvertible  an estimator that cannot become ONNX
    |- NotEqual     it can, but would answer differently
@@ -21,13 +23,19 @@ class ApiError(LockgateError):
     """The service said no."""
 
     def __init__(
-        self, status: int, code: str, detail: str, *, problems: Mapping[str, Any] | None = None
+        self, status: int, code: str, detail: str, *, context: Mapping[str, Any] | None = None
     ) -> None:
         super().__init__(f"{code}: {detail}")
         self.status = status
         self.code = code
         self.detail = detail
-        self.problems = dict(problems or {})
+        self.context = dict(context or {})
+
+    @property
+    def problems(self) -> dict[str, Any]:
+        """What is wrong with each field, by its path."""
+        found = self.context.get("problems")
+        return found if isinstance(found, dict) else {}
 
 
 class Unreachable(LockgateError):
@@ -36,6 +44,14 @@ class Unreachable(LockgateError):
 
 class WaitedTooLong(LockgateError):
     """It may still happen; this client stopped waiting."""
+
+
+class NotReached(LockgateError):
+    """What was waited for has ended otherwise."""
+
+
+class NotAsShown(LockgateError):
+    """The hash to be signed is not of the content that came with it."""
 
 
 class BadPack(LockgateError):

@@ -144,7 +144,7 @@ def _error(response: httpx.Response) -> ApiError | Unreachable:
             response.status_code,
             str(problem["code"]),
             str(problem["detail"]),
-            problems=problem.get("problems"),
+            context=problem,
         )
     except (ValueError, KeyError, TypeError):
         status = f"{response.status_code} {response.reason_phrase}"

@@ -6,9 +6,10 @@ from typing import Annotated
 
 import typer
 
-from lockgate.cli import environments, promotions, versions
+from lockgate.cli import approvals, environments, promotions, versions
 from lockgate.cli.connection import Connection
 from lockgate.cli.extensions import Commands
+from lockgate.cli.status import status
 
 app = typer.Typer(
     cls=Commands,
@@ -36,8 +37,10 @@ def options(
 
 app.command()(versions.register)
 app.command()(promotions.promote)
+app.command()(approvals.approve)
+app.command()(status)
+app.command()(promotions.rollback)
 app.command()(promotions.stop)
-app.command()(promotions.status)
 app.command()(environments.apply)
 
 

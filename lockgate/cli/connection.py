@@ -15,6 +15,10 @@ class Connection:
     token: str
     as_json: bool
 
+    def page(self, promotion_id: str) -> str:
+        """Return where people see a request."""
+        return f"{self.url.rstrip('/')}/promotions/{promotion_id}/"
+
     def client(self) -> Client:
         """Open a client.
 

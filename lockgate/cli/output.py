@@ -7,6 +7,7 @@ from typing import Any
 
 import typer
 
+from lockgate.cli.lines import of_gates
 from lockgate.errors import ApiError, LockgateError, Unreachable, WaitedTooLong
 
 NO = 1
@@ -36,6 +37,8 @@ def explain(error: LockgateError) -> int:
             texts = problem if isinstance(problem, list) else [problem]
             for text in texts:
                 sys.stderr.write(f"  {clean(path)}: {clean(text)}\n")
+        for line in of_gates(error.context.get("gates") or ()):
+            sys.stderr.write(f"{clean(line)}\n")
     if isinstance(error, Unreachable):
         return UNREACHABLE
     return TOO_LONG if isinstance(error, WaitedTooLong) else NO

@@ -17,7 +17,7 @@ Owner = Annotated[str, typer.Option(help="Register the model too, if it is new: 
 Purpose = Annotated[str, typer.Option(help="What the model is for, if it is new.")]
 Group = Annotated[str, typer.Option(help="Group of the model, if it is new.")]
 Wait = Annotated[bool, typer.Option(help="Wait for the inspection.")]
-Seconds = Annotated[float, typer.Option(help="How long to wait.", min=0)]
+Seconds = Annotated[float, typer.Option("--timeout", help="Seconds to wait at most.", min=0)]
 
 
 def register(

@@ -87,7 +87,7 @@ def test_what_is_not_waited_for_is_inspecting(at_service, pack):
 
 
 def test_waiting_too_long_has_its_own_code(at_service, pack):
-    code, _, err = at_service("register", str(pack), *NEW, "--seconds", "0.1")
+    code, _, err = at_service("register", str(pack), *NEW, "--timeout", "0.1")
     assert code == 4
     assert "inspection of credit-default 1" in err
 
