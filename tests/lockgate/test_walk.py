@@ -198,7 +198,7 @@ def test_a_former_champion_is_brought_back_and_stopped(asha, world, environ, loc
         rollback = ("rollback", "credit-default", "qa", "--reason", "Too slow")
         assert lockgate(*rollback, "--to", "7")[0] == 1
         code, out, err = lockgate("--json", *rollback, "--wait")
-    assert code == 0, err
+        assert code == 0, err
         assert (json.loads(out)["kind"], json.loads(out)["version"]) == ("rollback", 1)
 
         code, out, err = lockgate("--json", "stop", *rollback[1:], "--wait")
