@@ -78,6 +78,8 @@ class Config(BaseSettings):
     """Bytes of one blob, at most."""
 
     lease_seconds: float = Field(default=15.0, gt=0)
+    wedged_seconds: float = Field(default=45.0, gt=0)
+    """How long an agent that reports may make no headway before it is called wedged."""
     """How long an agent's report counts: three of its five-second rounds."""
 
     sweep_seconds: float = Field(default=2.0, gt=0)

@@ -43,6 +43,8 @@ class AgentFacts:
     generation: int = 0
     champion: str | None = None
     cordoned: bool = False
+    evicted: bool = False
+    cloned: bool = False
     left: bool = False
     placed: bool = True
 
@@ -129,10 +131,8 @@ def _finding(
 ) -> Finding:
     if excuse := _excuse(facts):
         return Finding(facts.name, Standing.EXCUSED, excuse, facts.champion)
-    if facts.reported_at is None:
-        return Finding(facts.name, Standing.UNKNOWN, "has never reported")
-    if facts.reported_at < alive_since:
-        return Finding(facts.name, Standing.UNKNOWN, "is silent beyond its lease", facts.champion)
+    if doubt := _doubt(facts, alive_since=alive_since):
+        return Finding(facts.name, Standing.UNKNOWN, doubt, facts.champion)
     if facts.champion != digest:
         why = "answers with another version" if facts.champion else "answers with no version"
         return Finding(facts.name, Standing.DISAGREEING, why, facts.champion)
@@ -142,9 +142,20 @@ def _finding(
     return Finding(facts.name, Standing.CONFIRMED, "reports it", facts.champion)
 
 
+def _doubt(facts: AgentFacts, *, alive_since: datetime) -> str:
+    """Say why nothing can be known of an agent, whatever it said last."""
+    if facts.reported_at is None:
+        return "has never reported"
+    if facts.reported_at < alive_since:
+        return "is silent beyond its lease"
+    return "is two processes under one name" if facts.cloned else ""
+
+
 def _excuse(facts: AgentFacts) -> str:
     if facts.left:
         return "has left"
+    if facts.evicted:
+        return "was evicted"
     if facts.cordoned:
         return "is cordoned"
     return "" if facts.placed else "is not placed for this model"

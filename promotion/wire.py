@@ -63,6 +63,8 @@ class Held(_Lenient):
     load_seconds: Number = 0.0
     golden: Golden | None = None
     in_flight: Count = 0
+    answers: bool | None = None
+    """Whether its golden transaction came out right when it was last put; None: not yet."""
     requests: Count = 0
     errors: Count = 0
     latency: Latency | None = None

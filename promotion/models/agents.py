@@ -32,13 +32,31 @@ class Agent(models.Model):
     labels = models.JSONField(default=dict)
     token = models.OneToOneField("governance.ServiceToken", models.PROTECT, related_name="agent")
     cordoned = models.BooleanField(default=False)
+    """No rollout waits for it, and it confirms nothing."""
     enrolled_at = models.DateTimeField(default=timezone.now, editable=False)
     left_at = models.DateTimeField(null=True, editable=False)
+    evicted_at = models.DateTimeField(null=True, editable=False)
+    """Its token was taken away: it is told nothing more, and what it serves goes on unseen."""
+    decommissioned_at = models.DateTimeField(null=True, editable=False)
+    """Gone for good; its name may be taken again."""
 
     class Meta:
         ordering: ClassVar = ["name"]
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["target", "name"], name="a_name_once_in_a_target"),
+            models.UniqueConstraint(
+                fields=["target", "name"],
+                condition=models.Q(decommissioned_at__isnull=True),
+                name="a_name_once_in_a_target",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(evicted_at__isnull=True) | models.Q(cordoned=True),
+                name="the_evicted_do_not_count",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(decommissioned_at__isnull=True)
+                | models.Q(left_at__isnull=False),
+                name="the_decommissioned_have_left",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -61,6 +79,13 @@ class AgentReport(models.Model):
     versions = models.JSONField(default=list)
     """What it holds now, one item a version, as the wire contract has it."""
     counters = models.JSONField(default=dict)
+    boots = models.JSONField(default=list)
+    """Its runs and the last number each reported by, the one that spoke last at the end."""
+    cloned_since = models.DateTimeField(null=True)
+    cloned_at = models.DateTimeField(null=True)
+    """When two runs were last seen to take turns: two processes share its name."""
+    still = models.JSONField(default=dict)
+    """digest -> since when that version makes no headway."""
 
     def __str__(self) -> str:
         return f"report of {self.agent} at {self.at:%T}"

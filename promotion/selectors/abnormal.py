@@ -11,7 +11,7 @@ from governance.models import Environment
 from promotion.confirmation import Standing
 from promotion.models import Agent, Deployment
 from promotion.selectors import observed
-from promotion.selectors.fleet_facts import lease
+from promotion.selectors.fleet_facts import is_cloned, lease
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,8 @@ class Alarm:
     remedy: str
     url: str
     action: str
+    evict: str = ""
+    """Where an operator takes the agent out by one click."""
 
 
 def alarms(environments: Iterable[Environment]) -> list[Alarm]:
@@ -49,23 +51,52 @@ def among(
 
 
 def _of_agent(agent: Agent, *, now: datetime) -> list[Alarm]:
+    if agent.evicted_at:
+        what = f"agent {agent.name} was evicted and may still serve what it held, unseen."
+        remedy = "End its process, then decommission it."
+        return [_at(agent, what, agent.evicted_at, remedy)]
     if agent.cordoned:
         return []  # An operator knows.
-    url = f"{reverse('fleet')}#agent-{agent.pk}"
-    place, report = agent.target.environment.slug, observed.report_of(agent)
+    found = _trouble(agent, now=now)
+    return [found] if found else []
+
+
+def _trouble(agent: Agent, *, now: datetime) -> Alarm | None:
+    """Name the first thing that is wrong with an agent that counts, and the way out of it."""
+    report = observed.report_of(agent)
     if observed.is_silent(agent, now=now):
         what = f"agent {agent.name} is silent. What it serves is unknown."
         since = report.at if report else agent.enrolled_at
-        return [Alarm(place, what, since, "Start it again, or cordon it.", url, "Open agent")]
+        return _at(agent, what, since, "Start it again, or cordon it.")
+    if report and is_cloned(report, now=now):
+        what = f"agent {agent.name} is two processes under one name. What either serves is unknown."
+        remedy = "End one of them, or evict both."
+        return _at(agent, what, report.cloned_since, remedy, evict=True)
+    if wedge := observed.wedged(agent, now=now):
+        what = f"agent {agent.name} is wedged: it {wedge.how}."
+        return _at(agent, what, wedge.since, "Restart it, or evict it.", evict=True)
     if report and report.refused:
         refused = report.refused
         what = (
             f"agent {agent.name} refused generation {refused.get('generation')}:"
             f" {refused.get('reason')}. It keeps serving generation {report.observed_generation}."
         )
-        remedy = "Read its reason and publish a state it can take."
-        return [Alarm(place, what, report.at, remedy, url, "Open agent")]
-    return []
+        return _at(agent, what, report.at, "Read its reason and publish a state it can take.")
+    return None
+
+
+def _at(
+    agent: Agent, what: str, since: datetime | None, remedy: str, *, evict: bool = False
+) -> Alarm:
+    return Alarm(
+        agent.target.environment.slug,
+        what,
+        since,
+        remedy,
+        f"{reverse('fleet')}#agent-{agent.pk}",
+        "Open agent",
+        evict=reverse("evict", args=[agent.pk]) if evict else "",
+    )
 
 
 def _of_champion(champion: observed.Champion, *, now: datetime) -> list[Alarm]:

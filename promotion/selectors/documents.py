@@ -129,7 +129,7 @@ def _of_model(
 ) -> Document:
     champion = next((d for d in deployments if d.role == Deployment.Role.CHAMPION), None)
     found = confirm(
-        [fleet_facts.facts_of(agent, name) for agent in agents],
+        [fleet_facts.facts_of(agent, name, now=now) for agent in agents],
         digest=champion.version.digest if champion else None,
         generation=champion.switched_generation if champion else 0,
         now=now,
@@ -159,9 +159,11 @@ def _of_confirmation(found: Confirmation) -> Document:
 def _of_agent(agent: Agent, *, now: datetime) -> Document:
     report = getattr(agent, "report", None)
     return {
+        "id": str(agent.pk),
         "agent": agent.name,
         "tier": agent.target.tier,
         "cordoned": agent.cordoned,
+        "evicted": agent.evicted_at is not None,
         "heard": report is not None and report.at > now - fleet_facts.lease(),
         "heard_at": report.at if report else None,
         "generation": report.observed_generation if report else 0,

@@ -55,7 +55,7 @@ def _answering_in(version: ModelVersion, *, now: datetime) -> dict[str, int]:
     generations = {d.environment.slug: d.switched_generation for d in decided}
     if not generations:
         return {}
-    agents = fleet_facts.facts_by_environment(version.model.name)
+    agents = fleet_facts.facts_by_environment(version.model.name, now=now)
     found = {}
     for slug, generation in generations.items():
         confirmation = confirm(

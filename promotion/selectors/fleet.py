@@ -10,12 +10,17 @@ from django.db.models.functions import RowNumber
 
 from governance.errors import NotFound
 from governance.models import Environment
+from promotion.health import Wedged
 from promotion.models import Agent, AgentReport, Target, Telling
 from promotion.selectors import observed
+from promotion.selectors.fleet_facts import is_cloned
 from promotion.selectors.observed import Item
 
 TELLINGS = 6
 """The latest hints shown of each agent."""
+GONE = 100
+"""Agents that left, shown on one page."""
+UNWELL = frozenset({"silent", "refuses", "wedged", "two at once", "evicted"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +56,8 @@ class AgentCard:
     tellings: list[Telling]
     counters: Mapping[str, object]
     refused: Item
+    trouble: str
+    """Why somebody should take it out, in words; empty when nobody has to."""
 
     @property
     def counted(self) -> list[tuple[str, list[tuple[str, object]]]]:
@@ -68,6 +75,8 @@ class TargetCard:
 
     target: Target
     agents: list[AgentCard]
+    gone: list[Agent]
+    """Those that left and were not decommissioned, the latest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +89,7 @@ class Fleet:
         cards = [card for target in self.targets for card in target.agents]
         if not cards:
             return "No agent has enrolled yet"
-        unwell = [card for card in cards if card.standing in {"silent", "refuses"}]
+        unwell = [card for card in cards if card.standing in UNWELL]
         agents = "1 agent" if len(cards) == 1 else f"{len(cards)} agents"
         if not unwell:
             verb = "reports" if len(cards) == 1 else "report"
@@ -89,23 +98,34 @@ class Fleet:
 
 
 def fleet(environments: Iterable[Environment], *, now: datetime) -> Fleet:
-    """Read all agents of these environments. Three queries."""
+    """Read all agents of these environments. Four queries."""
     places = [place.pk for place in environments]
     targets = Target.objects.filter(environment__in=places).select_related("environment")
     by_target: dict[UUID, list[Agent]] = {}
     agents = observed.present_agents(places)
     for agent in agents:
         by_target.setdefault(agent.target_id, []).append(agent)
+    gone: dict[UUID, list[Agent]] = {}
+    for agent in _gone(places):
+        gone.setdefault(agent.target_id, []).append(agent)
     told = _tellings([agent.pk for agent in agents])
     return Fleet(
         [
             TargetCard(
                 target,
                 [_card(one, told.get(one.pk, []), now=now) for one in by_target.get(target.pk, [])],
+                gone.get(target.pk, []),
             )
             for target in targets
         ]
     )
+
+
+def _gone(environments: Iterable[UUID]) -> list[Agent]:
+    rows = Agent.objects.filter(
+        target__environment__in=environments, left_at__isnull=False, decommissioned_at=None
+    )
+    return list(rows.order_by("-left_at")[:GONE])
 
 
 def agent(pk: UUID) -> Agent:
@@ -138,7 +158,8 @@ def _tellings(agents: list[UUID]) -> dict[UUID, list[Telling]]:
 
 def _card(one: Agent, tellings: list[Telling], *, now: datetime) -> AgentCard:
     report = observed.report_of(one)
-    standing, shape = _standing(one, now=now)
+    wedge = observed.wedged(one, now=now)
+    standing, shape = _standing(one, wedge, now=now)
     return AgentCard(
         agent=one,
         report=report,
@@ -149,20 +170,34 @@ def _card(one: Agent, tellings: list[Telling], *, now: datetime) -> AgentCard:
         tellings=tellings,
         counters=report.counters if report else {},
         refused=(report.refused or {}) if report else {},
+        trouble=_trouble(one, wedge, now=now),
     )
 
 
-def _standing(one: Agent, *, now: datetime) -> tuple[str, str]:
+def _trouble(one: Agent, wedge: Wedged | None, *, now: datetime) -> str:
+    """Why an operator should take an agent out that still reports."""
     report = observed.report_of(one)
-    if one.cordoned:
-        return "cordoned", "waiting"
-    if observed.is_silent(one, now=now):
-        return "silent", "unknown"
-    if report and report.refused:
-        return "refuses", "failed"
-    if report and report.draining:
-        return "draining", "bake"
-    return "reports", "passed"
+    if one.cordoned or report is None:
+        return ""
+    if is_cloned(report, now=now):
+        return "two processes report under its name"
+    return f"it {wedge.how}" if wedge else ""
+
+
+def _standing(one: Agent, wedge: Wedged | None, *, now: datetime) -> tuple[str, str]:
+    """The first of these that is so, with its shape."""
+    report = observed.report_of(one)
+    standings = (
+        (one.evicted_at, "evicted", "failed"),
+        (one.cordoned, "cordoned", "waiting"),
+        (observed.is_silent(one, now=now), "silent", "unknown"),
+        (report and is_cloned(report, now=now), "two at once", "unknown"),
+        (wedge, "wedged", "failed"),
+        (report and report.refused, "refuses", "failed"),
+        (report and report.draining, "draining", "bake"),
+    )
+    found = ((word, shape) for is_so, word, shape in standings if is_so)
+    return next(found, ("reports", "passed"))
 
 
 def _holding(item: Item) -> Holding:

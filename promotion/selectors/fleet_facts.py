@@ -8,12 +8,22 @@ from uuid import UUID
 from django.conf import settings
 
 from promotion.confirmation import AgentFacts
-from promotion.models import Agent, Target
+from promotion.models import Agent, AgentReport, Target
 
 
 def lease() -> timedelta:
     """Return how long a report counts."""
     return timedelta(seconds=settings.CONFIG.lease_seconds)
+
+
+def clone_memory() -> timedelta:
+    """Return how long two runs that took turns under one name are remembered."""
+    return 4 * lease()
+
+
+def is_cloned(report: AgentReport, *, now: datetime) -> bool:
+    """Tell whether two processes report under this agent's name, as far as is known."""
+    return report.cloned_at is not None and now - report.cloned_at < clone_memory()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +60,7 @@ def required(target: Target, *, now: datetime) -> list[Agent]:
         cordoned=False,
         report__at__gt=now - lease(),
         report__draining=False,
-    )
+    ).exclude(report__cloned_at__gt=now - clone_memory())
     return list(rows.order_by("name"))
 
 
@@ -59,21 +69,21 @@ def voices(agents: Iterable[UUID], *, now: datetime) -> dict[UUID, Voice]:
     rows = Agent.objects.filter(
         pk__in=list(agents), left_at=None, cordoned=False, report__at__gt=now - lease()
     ).select_related("report")
-    return {agent.pk: _voice(agent) for agent in rows}
+    return {agent.pk: _voice(agent) for agent in rows if not is_cloned(agent.report, now=now)}
 
 
-def facts_by_environment(model: str) -> dict[str, list[AgentFacts]]:
+def facts_by_environment(model: str, *, now: datetime) -> dict[str, list[AgentFacts]]:
     """Return every live agent's facts about one model, by environment."""
     rows = Agent.objects.filter(target__tier=Target.Tier.LIVE, left_at=None).select_related(
         "report", "target__environment"
     )
     found: dict[str, list[AgentFacts]] = {}
     for agent in rows:
-        found.setdefault(agent.target.environment.slug, []).append(facts_of(agent, model))
+        found.setdefault(agent.target.environment.slug, []).append(facts_of(agent, model, now=now))
     return found
 
 
-def facts_of(agent: Agent, model: str) -> AgentFacts:
+def facts_of(agent: Agent, model: str, *, now: datetime) -> AgentFacts:
     """Return what is known of one agent, its report fetched with it, for one model."""
     voice = _voice(agent) if hasattr(agent, "report") else None
     return AgentFacts(
@@ -82,6 +92,8 @@ def facts_of(agent: Agent, model: str) -> AgentFacts:
         generation=voice.generation if voice else 0,
         champion=voice.answers.get(model) if voice else None,
         cordoned=agent.cordoned,
+        evicted=agent.evicted_at is not None,
+        cloned=voice is not None and is_cloned(agent.report, now=now),
         left=agent.left_at is not None,
     )
 

@@ -2,13 +2,18 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeAlias
 from uuid import UUID
 
+from django.conf import settings
+from django.db.models import OuterRef, Subquery
+
+from promotion import health
 from promotion.confirmation import AgentFacts, Confirmation, confirm
-from promotion.models import Agent, AgentReport, Deployment
-from promotion.selectors.fleet_facts import lease
+from promotion.health import Wedged
+from promotion.models import Agent, AgentReport, Deployment, DesiredState
+from promotion.selectors.fleet_facts import is_cloned, lease
 
 Item: TypeAlias = Mapping[str, object]
 Place: TypeAlias = tuple[UUID, UUID]
@@ -63,7 +68,7 @@ def ready_champion(report: AgentReport | None, model: str) -> str | None:
     return None
 
 
-def facts(agents: Iterable[Agent], *, model: str) -> list[AgentFacts]:
+def facts(agents: Iterable[Agent], *, model: str, now: datetime) -> list[AgentFacts]:
     """What is known of each agent for one model."""
     return [
         AgentFacts(
@@ -72,6 +77,8 @@ def facts(agents: Iterable[Agent], *, model: str) -> list[AgentFacts]:
             generation=report.observed_generation if report else 0,
             champion=ready_champion(report, model),
             cordoned=agent.cordoned,
+            evicted=agent.evicted_at is not None,
+            cloned=report is not None and is_cloned(report, now=now),
             left=agent.left_at is not None,
         )
         for agent in agents
@@ -80,9 +87,32 @@ def facts(agents: Iterable[Agent], *, model: str) -> list[AgentFacts]:
 
 
 def present_agents(environments: Iterable[UUID]) -> list[Agent]:
-    """Every agent of these environments that has not left, with its target and report."""
-    rows = Agent.objects.filter(left_at__isnull=True, target__environment__in=list(environments))
+    """Every agent of these environments that has not left, with its target and report.
+
+    Each knows as ``behind_since`` when the first state that it has not applied was published.
+    """
+    missed = DesiredState.objects.filter(
+        target=OuterRef("target"), generation__gt=OuterRef("report__observed_generation")
+    )
+    rows = Agent.objects.filter(
+        left_at__isnull=True, target__environment__in=list(environments)
+    ).annotate(behind_since=Subquery(missed.order_by("generation").values("at")[:1]))
     return list(rows.select_related("target__environment", "report"))
+
+
+def wedged(agent: Agent, *, now: datetime) -> Wedged | None:
+    """Tell whether one of ``present_agents`` reports and does not move, how and since when."""
+    report = report_of(agent)
+    if report is None or agent.cordoned or is_silent(agent, now=now):
+        return None
+    return health.wedged(
+        items=items(report),
+        still=report.still,
+        behind_since=getattr(agent, "behind_since", None),
+        refuses=report.refused is not None,
+        now=now,
+        patience=timedelta(seconds=settings.CONFIG.wedged_seconds),
+    )
 
 
 def live_by_environment(agents: Iterable[Agent]) -> dict[UUID, list[Agent]]:
@@ -116,7 +146,7 @@ def champions(
 def champion_of(deployment: Deployment, *, agents: list[Agent], now: datetime) -> Champion:
     """Hold one champion against what the live agents of its environment say."""
     found = confirm(
-        facts(agents, model=deployment.model.name),
+        facts(agents, model=deployment.model.name, now=now),
         digest=deployment.version.digest,
         generation=deployment.switched_generation,
         now=now,

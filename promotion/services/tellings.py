@@ -23,7 +23,10 @@ def tell(*, action: str, target_id: UUID, version_id: UUID, generation: int) -> 
     version = ModelVersion.objects.select_related("model").get(pk=version_id)
     agents = list(
         Agent.objects.filter(
-            target=target_id, left_at=None, report__at__gt=now - fleet_facts.lease()
+            target=target_id,
+            left_at=None,
+            evicted_at=None,
+            report__at__gt=now - fleet_facts.lease(),
         )
         .exclude(report__control_url="")
         .select_related("report")

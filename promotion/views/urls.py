@@ -48,6 +48,8 @@ urlpatterns = [
     path("audit/", audit.audit, name="audit"),
     path("fleet/", fleet.fleet, name="fleet"),
     path("fleet/<uuid:pk>/cordon/", fleet.cordon, name="cordon"),
+    path("fleet/<uuid:pk>/evict/", fleet.evict, name="evict"),
+    path("fleet/<uuid:pk>/decommission/", fleet.decommission, name="decommission"),
 ]
 if settings.DEBUG:
     urlpatterns.append(path("styleguide/", styleguide, name="styleguide"))

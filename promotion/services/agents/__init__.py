@@ -2,6 +2,16 @@
 
 from promotion.services.agents.joining import enrol, issue_join_token, leave, renew
 from promotion.services.agents.reporting import report
-from promotion.services.agents.standing import cordon, uncordon
+from promotion.services.agents.standing import cordon, decommission, evict, uncordon
 
-__all__ = ["cordon", "enrol", "issue_join_token", "leave", "renew", "report", "uncordon"]
+__all__ = [
+    "cordon",
+    "decommission",
+    "enrol",
+    "evict",
+    "issue_join_token",
+    "leave",
+    "renew",
+    "report",
+    "uncordon",
+]

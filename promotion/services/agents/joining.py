@@ -12,7 +12,7 @@ from django.utils import timezone
 from governance import access
 from governance.actors import Actor
 from governance.audit.actions import Action
-from governance.errors import Invalid, NotFound, Unauthenticated
+from governance.errors import Conflict, Invalid, NotFound, Unauthenticated
 from governance.models import ServiceToken
 from governance.services import tokens
 from promotion import wire
@@ -78,6 +78,7 @@ def enrol(*, body: wire.Enrolment) -> Joined:
 
     Raises:
         Unauthenticated: ``bad_join_token``: unknown, used up, expired or revoked.
+        Conflict: ``name_evicted``.
     """
     now = timezone.now()
     join = (
@@ -93,9 +94,12 @@ def enrol(*, body: wire.Enrolment) -> Joined:
     join.save(update_fields=["uses_left"])
     # Locked before the token's entry locks the end of the log: the log comes last.
     known = Agent.objects.select_for_update(of=("self",), no_key=True).filter(
-        target=join.target, name=body.name
+        target=join.target, name=body.name, decommissioned_at=None
     )
     agent = known.select_related("token").first()
+    if agent and agent.evicted_at:
+        message = "The agent of this name was evicted. It is free once that one is decommissioned."
+        raise Conflict(message, code="name_evicted")
     issued = tokens.issue(
         name=f"agent {body.name}",
         scope=ServiceToken.Scope.AGENT,
@@ -121,7 +125,7 @@ def leave(*, agent_id: UUID, actor: Actor) -> None:
         "target__environment"
     )
     agent = rows.get(pk=agent_id)
-    if agent.left_at is not None:
+    if agent.left_at is not None or agent.evicted_at is not None:
         return
     now = timezone.now()
     agent.left_at = now

@@ -10,9 +10,10 @@ from django.utils import timezone
 
 from governance.actors import Actor
 from governance.audit.actions import Action
-from governance.errors import Conflict
-from promotion import wire
+from governance.errors import Conflict, Unauthenticated
+from promotion import health, wire
 from promotion.models import Agent, AgentReport, ServingInterval, Target, Telling
+from promotion.selectors import fleet_facts
 from promotion.services import rollouts
 from promotion.services.journal import Journal
 from registry.models import ModelVersion
@@ -29,6 +30,7 @@ def report(*, agent: Agent, body: wire.Report, actor: Actor) -> int:
 
     Raises:
         Conflict: ``history_lost``, the agent has applied what was never published.
+        Unauthenticated: ``bad_token``, it was evicted or decommissioned.
     """
     _store(agent_id=agent.pk, body=body, actor=actor, now=timezone.now())
     rollouts.advance_target(target_id=agent.target_id, actor=ROLLOUT)
@@ -47,15 +49,22 @@ def _store(*, agent_id: UUID, body: wire.Report, actor: Actor, now: datetime) ->
         .select_related("target__environment")
         .get(pk=agent_id)
     )
+    if agent.evicted_at or agent.decommissioned_at:
+        message = "This agent was taken out, and nothing it says counts."
+        raise Unauthenticated(message, code="bad_token")
     if body.observed_generation > agent.target.generation:
         message = "This agent has applied a state that was never published here."
         raise Conflict(message, code="history_lost", newest=agent.target.generation)
     before = AgentReport.objects.filter(agent=agent).first()
-    if before and before.boot_id == body.boot_id and body.seq <= before.seq:
+    boots = before.boots if before else []
+    run = health.judge_run(boots, boot_id=body.boot_id, seq=body.seq)
+    if run is health.Run.LATE:
         return  # Late or doubled: a newer one of the same run is here.
     after = _row(agent, body, now)
+    _follow(before, after, run=run, now=now)
     after.save(force_insert=before is None, force_update=before is not None)
     journal = Journal(actor)
+    _note_clone(agent, before, after, journal=journal)
     _note_serving(agent, before, after, journal=journal, now=now)
     _note_refusal(agent, before, after, journal=journal)
     if agent.left_at is not None:
@@ -92,6 +101,34 @@ def _row(agent: Agent, body: wire.Report, now: datetime) -> AgentReport:
             "held": list(body.held),
         },
     )
+
+
+def _follow(
+    before: AgentReport | None, after: AgentReport, *, run: health.Run, now: datetime
+) -> None:
+    """Carry over what only a row of reports tells: which runs there were, and what stands still."""
+    after.boots = health.remember_run(
+        before.boots if before else [], boot_id=after.boot_id, seq=after.seq
+    )
+    if before is None:
+        return
+    if run is health.Run.RETURNED:
+        is_known = fleet_facts.is_cloned(before, now=now)
+        after.cloned_since, after.cloned_at = before.cloned_since if is_known else now, now
+    elif fleet_facts.is_cloned(before, now=now):
+        after.cloned_since, after.cloned_at = before.cloned_since, before.cloned_at
+    if run is health.Run.NEXT:
+        after.still = health.standing_still(
+            before.versions, after.versions, since=before.still, now=now
+        )
+
+
+def _note_clone(
+    agent: Agent, before: AgentReport | None, after: AgentReport, *, journal: Journal
+) -> None:
+    if after.cloned_since and (before is None or before.cloned_since != after.cloned_since):
+        ids = [boot["id"] for boot in after.boots[-2:]]
+        journal.agent(Action.AGENT_CLONED, agent, boots=ids)
 
 
 def _answers(row: AgentReport | None) -> dict[tuple[str, str], str]:
