@@ -21,6 +21,9 @@ class Action(StrEnum):
     TOKEN_REVOKED = "token.revoked"  # noqa: S105 - a name, not a secret
     ENVIRONMENT_DEFINED = "environment.defined"
     TARGET_DEFINED = "target.defined"
+    TARGET_HISTORY_LOST = "target.history_lost"
+    TARGET_HISTORY_ADOPTED = "target.history_adopted"
+    TARGET_HISTORY_OVERRIDDEN = "target.history_overridden"
     POLICY_PUBLISHED = "policy.published"
     JOIN_TOKEN_ISSUED = "join_token.issued"  # noqa: S105 - a name, not a secret
     MODEL_REGISTERED = "model.registered"

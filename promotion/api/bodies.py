@@ -67,6 +67,13 @@ class RollbackIn(fields.Strict):
     to = fields.Integer(min_value=1, max_value=NUMBER_LIMIT, required=False, default=None)
 
 
+class HistoryIn(fields.Strict):
+    """Which history is right, and why."""
+
+    decision = fields.Choice(choices=["adopt", "override"])
+    reason = fields.Text()
+
+
 class JoinTokenIn(fields.Strict):
     """For how many agents of which target, and for how long."""
 

@@ -14,9 +14,9 @@ from governance.api.authentication import actor_of
 from governance.api.base import ApiView
 from governance.errors import NotFound
 from governance.models import Environment
-from promotion.api.bodies import AnyObject, JoinTokenIn
+from promotion.api.bodies import AnyObject, HistoryIn, JoinTokenIn
 from promotion.selectors import documents
-from promotion.services import agents, environments
+from promotion.services import agents, environments, histories
 
 
 class EnvironmentsView(ApiView):
@@ -65,6 +65,20 @@ class EnvironmentStateView(ApiView):
             raise NotFound(message, code="unknown_environment")
         access.require(actor_of(request), access.Permission.VIEW, environment=found)
         return Response(documents.of_environment(found, now=timezone.now()))
+
+
+class HistoryView(ApiView):
+    """A target whose agents have applied what was never published here."""
+
+    @extend_schema(operation_id="decide_history", request=HistoryIn, responses=OpenApiTypes.OBJECT)
+    def post(self, request: HttpRequest, slug: str, tier: str) -> Response:
+        """Adopt what the agents serve, or override it with what is decided here."""
+        body = HistoryIn(data=request.data)
+        body.is_valid(raise_exception=True)
+        decided = histories.decide(
+            environment=slug, tier=tier, actor=actor_of(request), **body.validated_data
+        )
+        return Response({"generation": decided.target.generation, "changes": decided.changes})
 
 
 class JoinTokensView(ApiView):

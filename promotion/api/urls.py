@@ -30,6 +30,7 @@ urlpatterns = [
     path("environments", environments.EnvironmentsView.as_view()),
     path("environments/<str:slug>", environments.EnvironmentView.as_view()),
     path("environments/<str:slug>/state", environments.EnvironmentStateView.as_view()),
+    path("environments/<str:slug>/targets/<str:tier>/history", environments.HistoryView.as_view()),
     path(
         "environments/<str:environment>/models/<str:model>/rollback",
         promotions.RollbackView.as_view(),

@@ -6,15 +6,20 @@ from uuid import UUID, uuid4
 from django.db import models
 from django.utils import timezone
 
-from governance.errors import NotFound
+from governance.errors import Conflict, NotFound
 
 
 class TargetQuerySet(models.QuerySet["Target"]):
-    def locked(self, environment_id: UUID) -> "dict[str, Target]":
+    def locked(self, environment_id: UUID, *, even_lost: bool = False) -> "dict[str, Target]":
         """Hold all targets of one environment until the transaction ends, by tier.
 
         Every decision about an environment takes this lock first, so decisions
         about one environment happen one after the other.
+
+        Raises:
+            NotFound: there are none.
+            Conflict: ``history_lost``, unless ``even_lost``: nothing is decided here until
+                an operator has said which history is right.
         """
         rows = (
             self.select_for_update(no_key=True).filter(environment=environment_id).order_by("tier")
@@ -23,6 +28,9 @@ class TargetQuerySet(models.QuerySet["Target"]):
         if not found:
             message = "This environment has no targets."
             raise NotFound(message, environment_id=str(environment_id))
+        for target in found.values():
+            if not even_lost:
+                target.refuse_if_lost()
         return found
 
 
@@ -40,6 +48,10 @@ class Target(models.Model):
     tier = models.CharField(max_length=4, choices=Tier.choices)
     generation = models.BigIntegerField(default=0)
     mirror_fraction = models.FloatField(default=0.0)
+    highest_seen = models.BigIntegerField(default=0, editable=False)
+    """Highest generation an agent said it had applied, while history was lost."""
+    history_lost_at = models.DateTimeField(null=True, editable=False)
+    """Since when agents are known to have applied what was never published here."""
 
     objects = TargetQuerySet.as_manager()
 
@@ -55,6 +67,18 @@ class Target(models.Model):
 
     def __str__(self) -> str:
         return f"{self.environment}/{self.tier}"
+
+    def refuse_if_lost(self) -> None:
+        """Raise ``history_lost`` while agents are ahead of what was published here."""
+        if self.history_lost_at is None:
+            return
+        message = (
+            f"Agents of {self} have applied generation {self.highest_seen}, and the newest here"
+            f" is {self.generation}: adopt what they serve, or override it."
+        )
+        raise Conflict(
+            message, code="history_lost", newest=self.generation, highest_seen=self.highest_seen
+        )
 
 
 class DesiredState(models.Model):

@@ -9,8 +9,8 @@ from django.utils import timezone
 
 from governance.models import Environment
 from promotion.confirmation import Standing
-from promotion.models import Agent, Deployment
-from promotion.selectors import observed
+from promotion.models import Agent, Deployment, Target
+from promotion.selectors import histories, observed
 from promotion.selectors.fleet_facts import is_cloned, lease
 
 
@@ -29,7 +29,7 @@ class Alarm:
 
 
 def alarms(environments: Iterable[Environment]) -> list[Alarm]:
-    """Name what is abnormal now in these environments. Two queries."""
+    """Name what is abnormal now in these environments. Three queries."""
     now = timezone.now()
     places = [place.pk for place in environments]
     agents = observed.present_agents(places)
@@ -39,15 +39,36 @@ def alarms(environments: Iterable[Environment]) -> list[Alarm]:
         agents=observed.live_by_environment(agents),
         now=now,
     )
-    return among(agents, champions.values(), now=now)
+    return among(agents, champions.values(), lost=histories.lost(places), now=now)
 
 
 def among(
-    agents: Iterable[Agent], champions: Iterable[observed.Champion], *, now: datetime
+    agents: Iterable[Agent],
+    champions: Iterable[observed.Champion],
+    *,
+    lost: Iterable[Target] = (),
+    now: datetime,
 ) -> list[Alarm]:
-    """Name what is abnormal among agents and champions that are already read."""
+    """Name what is abnormal among what is already read; ``lost`` are targets."""
+    of_targets = [_of_target(target) for target in lost]
     of_agents = [alarm for agent in agents for alarm in _of_agent(agent, now=now)]
-    return of_agents + [alarm for one in champions for alarm in _of_champion(one, now=now)]
+    return (
+        of_targets
+        + of_agents
+        + [alarm for one in champions for alarm in _of_champion(one, now=now)]
+    )
+
+
+def _of_target(target: Target) -> Alarm:
+    what = (
+        f"agents of the {target.tier} tier have applied generation {target.highest_seen}, and the"
+        f" newest here is {target.generation}: history is lost. They go on as they are, and"
+        " nothing is published to them."
+    )
+    url = f"{reverse('fleet')}#target-{target.pk}"
+    remedy = "Adopt what they serve, or override it."
+    slug = target.environment.slug
+    return Alarm(slug, what, target.history_lost_at, remedy, url, "Open fleet")
 
 
 def _of_agent(agent: Agent, *, now: datetime) -> list[Alarm]:
@@ -75,7 +96,7 @@ def _trouble(agent: Agent, *, now: datetime) -> Alarm | None:
     if wedge := observed.wedged(agent, now=now):
         what = f"agent {agent.name} is wedged: it {wedge.how}."
         return _at(agent, what, wedge.since, "Restart it, or evict it.", evict=True)
-    if report and report.refused:
+    if report and report.refused and agent.target.history_lost_at is None:
         refused = report.refused
         what = (
             f"agent {agent.name} refused generation {refused.get('generation')}:"

@@ -103,7 +103,10 @@ def of_environment(environment: Environment, *, now: datetime) -> Document:
         "environment": environment.slug,
         "kind": environment.kind,
         "at": now,
-        "targets": [{"tier": t.tier, "generation": t.generation} for t in targets],
+        "targets": [
+            {"tier": t.tier, "generation": t.generation, "history_lost_at": t.history_lost_at}
+            for t in targets
+        ],
         "agents": [_of_agent(agent, now=now) for agent in agents],
         "models": models,
     }

@@ -12,7 +12,7 @@ from django.db.models import Sum
 
 from governance.models import Environment
 from promotion.models import DarkTally, Deployment, Request, Rollout
-from promotion.selectors import abnormal, observed
+from promotion.selectors import abnormal, histories, observed
 from promotion.selectors.abnormal import Alarm
 from promotion.selectors.observed import Champion, Place
 from registry.models import ModelVersion, RegisteredModel
@@ -117,7 +117,7 @@ def matrix(environments: list[Environment], *, now: datetime) -> Matrix:
     return Matrix(
         environments=environments,
         rows=rows,
-        alarms=abnormal.among(agents, champions.values(), now=now),
+        alarms=abnormal.among(agents, champions.values(), lost=histories.lost(places), now=now),
         champions=len(champions),
         confirmed=sum(one.confirmation.is_live() for one in champions.values()),
     )

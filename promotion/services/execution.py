@@ -29,9 +29,11 @@ def start(*, request_id: UUID, actor: Actor, now: datetime | None = None) -> boo
     found = Request.objects.filter(pk=request_id, state=Request.State.APPROVED).first()
     if found is None:
         return False
-    targets = Target.objects.locked(found.environment_id)
+    targets = Target.objects.locked(found.environment_id, even_lost=True)
     request = Request.objects.locked(request_id)
     if request.state != Request.State.APPROVED or request.expires_at <= now:
+        return False
+    if any(target.history_lost_at for target in targets.values()):
         return False
     journal = Journal(actor)
     try:

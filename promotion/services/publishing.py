@@ -28,7 +28,11 @@ def publish(
 
     Whatever the decided states say by now is what agents will be told. After
     commit a worker is asked to tell them; without one they poll.
+
+    Raises:
+        Conflict: ``history_lost``: agents have applied more than was published here.
     """
+    target.refuse_if_lost()
     before = states.document(states.current(target))
     payload = _payload(target, now=now, may_remove=may_remove)
     envelope = signing.sign_envelope(payload, desired.PAYLOAD_TYPE)

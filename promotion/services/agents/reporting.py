@@ -10,11 +10,11 @@ from django.utils import timezone
 
 from governance.actors import Actor
 from governance.audit.actions import Action
-from governance.errors import Conflict, Unauthenticated
-from promotion import health, wire
+from governance.errors import Invalid, Unauthenticated
+from promotion import health, history, wire
 from promotion.models import Agent, AgentReport, ServingInterval, Target, Telling
 from promotion.selectors import fleet_facts
-from promotion.services import rollouts
+from promotion.services import histories, rollouts
 from promotion.services.journal import Journal
 from registry.models import ModelVersion
 
@@ -25,14 +25,16 @@ ROLLOUT = Actor.from_task("promotion.advance")
 def report(*, agent: Agent, body: wire.Report, actor: Actor) -> int:
     """Store what an agent says and advance the rollouts that wait for it.
 
-    Two transactions: a report counts even when advancing fails. Returns the
-    newest generation of the agent's target, so that it can fetch at once.
+    Several transactions: a report counts even when advancing fails. Returns the
+    newest generation of the agent's target, so that it can fetch at once. One that
+    has applied what was never published is stored too, and its target marked.
 
     Raises:
-        Conflict: ``history_lost``, the agent has applied what was never published.
+        Invalid: ``implausible_generation``: no history can have got lost that is so long.
         Unauthenticated: ``bad_token``, it was evicted or decommissioned.
     """
     _store(agent_id=agent.pk, body=body, actor=actor, now=timezone.now())
+    histories.notice(agent=agent, body=body, actor=actor)
     rollouts.advance_target(target_id=agent.target_id, actor=ROLLOUT)
     return newest_generation(agent.target_id)
 
@@ -52,9 +54,14 @@ def _store(*, agent_id: UUID, body: wire.Report, actor: Actor, now: datetime) ->
     if agent.evicted_at or agent.decommissioned_at:
         message = "This agent was taken out, and nothing it says counts."
         raise Unauthenticated(message, code="bad_token")
-    if body.observed_generation > agent.target.generation:
-        message = "This agent has applied a state that was never published here."
-        raise Conflict(message, code="history_lost", newest=agent.target.generation)
+    newest = agent.target.generation
+    if not history.is_plausible(observed=body.observed_generation, newest=newest):
+        message = "This agent says it is too far ahead to be believed."
+        raise Invalid(
+            message,
+            code="implausible_generation",
+            observed_generation=f"the newest here is {newest}",
+        )
     before = AgentReport.objects.filter(agent=agent).first()
     boots = before.boots if before else []
     run = health.judge_run(boots, boot_id=body.boot_id, seq=body.seq)

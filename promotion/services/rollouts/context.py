@@ -89,12 +89,15 @@ def ask(rollout: Rollout, target: Target, *, now: datetime) -> None:
 def load(*, rollout_id: UUID, actor: Actor, now: datetime) -> Context | None:
     """Lock a running rollout and its rows, the environment's targets first.
 
-    Returns None when it has ended, also when it ended while we waited for the lock.
+    Returns None when it has ended, also when it ended while we waited for the lock, and
+    while history is lost there: it goes on, or is ended, once somebody has decided.
     """
     found = Rollout.objects.filter(pk=rollout_id, ended_at=None).select_related("request").first()
     if found is None:
         return None
-    targets = Target.objects.locked(found.request.environment_id)
+    targets = Target.objects.locked(found.request.environment_id, even_lost=True)
+    if any(target.history_lost_at for target in targets.values()):
+        return None
     rollout = Rollout.objects.select_for_update(no_key=True).get(pk=rollout_id)
     if rollout.ended_at is not None:
         return None
