@@ -44,6 +44,7 @@ class Entry(models.Model):
             models.Index(fields=["model", "model_version", "seq"], name="audit_by_version"),
             models.Index(fields=["environment", "seq"], name="audit_by_environment"),
             models.Index(fields=["request", "seq"], name="audit_by_request"),
+            models.Index(fields=["at", "seq"], name="audit_by_time"),
         ]
 
     def __str__(self) -> str:

@@ -12,10 +12,12 @@ from rest_framework.response import Response
 from governance import access, signing
 from governance.api.authentication import actor_of
 from governance.api.base import ApiView
+from governance.api.parsing import query
 from governance.errors import NotFound
 from governance.models import Environment
+from promotion import replay
 from promotion.api.bodies import AnyObject, HistoryIn, JoinTokenIn
-from promotion.selectors import documents
+from promotion.selectors import documents, past, past_document
 from promotion.services import agents, environments, histories
 
 
@@ -56,15 +58,24 @@ class EnvironmentView(ApiView):
 class EnvironmentStateView(ApiView):
     """What was decided, and what agents confirm."""
 
-    @extend_schema(operation_id="show_environment_state", responses=OpenApiTypes.OBJECT)
+    @extend_schema(
+        operation_id="show_environment_state",
+        parameters=[OpenApiParameter("at", OpenApiTypes.DATETIME, description="as of when")],
+        responses=OpenApiTypes.OBJECT,
+    )
     def get(self, request: HttpRequest, slug: str) -> Response:
-        """Show decided and confirmed side by side, by model."""
+        """Show decided and confirmed side by side, by model: now, or from the log as of ``at``."""
+        asked = query(request, "at")
         found = Environment.objects.filter(slug=slug).first()
         if found is None:
             message = "There is no such environment."
             raise NotFound(message, code="unknown_environment")
         access.require(actor_of(request), access.Permission.VIEW, environment=found)
-        return Response(documents.of_environment(found, now=timezone.now()))
+        now = timezone.now()
+        if "at" not in asked:
+            return Response(documents.of_environment(found, now=now))
+        then = past.as_of(found, at=replay.moment(asked["at"], now=now))
+        return Response(past_document.document(then))
 
 
 class HistoryView(ApiView):

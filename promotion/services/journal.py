@@ -29,6 +29,8 @@ class Journal:
         facts = {
             "state": deployment.state,
             "role": deployment.role,
+            "hold": deployment.hold,
+            "barred": deployment.barred,
             "digest": deployment.version.digest,
         }
         self._about(

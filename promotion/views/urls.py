@@ -13,6 +13,7 @@ from promotion.views import (
     histories,
     lineage,
     models,
+    past,
     policies,
     promotions,
 )
@@ -46,6 +47,7 @@ urlpatterns = [
     path("policies/", policies.policies, name="policies"),
     path("policies/<slug:environment>/<int:number>/", policies.policy, name="policy"),
     path("policies/<slug:environment>/<int:number>/try/", policies.attempt, name="try_policy"),
+    path("environments/<slug:environment>/as-of/", past.as_of, name="as_of"),
     path("audit/", audit.audit, name="audit"),
     path("fleet/", fleet.fleet, name="fleet"),
     path("fleet/targets/<uuid:pk>/history/", histories.history, name="history"),

@@ -41,6 +41,7 @@ def addresses(waiting: Request) -> dict[str, str]:
         "promotions": "/promotions/",
         "promotion": f"/promotions/{waiting.pk}/",
         "progress": f"/promotions/{waiting.pk}/progress/",
+        "as-of": "/environments/prod-eu/as-of/",
         "audit": "/audit/",
         "policies": "/policies/",
         "policy": "/policies/prod-eu/1/",

@@ -14,13 +14,13 @@ from django.db import transaction
 from governance.actors import Actor
 from governance.audit import services as audit
 from governance.audit.actions import Action
-from governance.audit.models import Entry
 from governance.models import User
 from promotion import wire
-from promotion.models import Agent, Deployment, DesiredState, Request, Rollout, Target
+from promotion.models import Agent, DesiredState, Request, Rollout
 from promotion.selectors import states
 from promotion.services import agents, environments, requests
 from registry.models import Blob, Inspection, ModelVersion, RegisteredModel, VersionFile
+from tests.promotion.replaying import the_log_tells_the_tables
 
 SET_UP = Actor.from_task("tests.set_up")
 PASSWORD = "correct horse battery"
@@ -243,28 +243,4 @@ def rules(world: World) -> Callable[..., None]:
 @pytest.fixture
 def replayed(db: None) -> Callable[[], None]:
     """Read the audit log alone, and find that the tables say the same."""
-
-    def check() -> None:
-        last: dict[str, dict[str, Any]] = {}
-        for entry in Entry.objects.order_by("seq").select_related("payload"):
-            body = json.loads(entry.payload.body)
-            kind = entry.subject.partition(":")[0]
-            if kind in {"deployment", "request", "rollout", "target"}:
-                last[entry.subject] = {**last.get(entry.subject, {}), **body}
-        for deployment in Deployment.objects.all():
-            found = last.pop(f"deployment:{deployment.pk}")
-            assert (found["state"], found["role"]) == (deployment.state, deployment.role)
-        for request in Request.objects.all():
-            found = last.pop(f"request:{request.pk}")
-            assert found["state"] == request.state
-        for rollout in Rollout.objects.all():
-            found = last.pop(f"rollout:{rollout.pk}")
-            assert (found["step"], found["generation"]) == (rollout.step, rollout.generation)
-        for target in Target.objects.all():
-            found = last.pop(f"target:{target.pk}")
-            assert found["generation"] == target.generation
-            numbers = target.states.order_by("generation").values_list("generation", flat=True)
-            assert list(numbers) == list(range(1, target.generation + 1))
-        assert last == {}
-
-    return check
+    return the_log_tells_the_tables

@@ -16,7 +16,7 @@ from governance.errors import Conflict, Invalid, NotFound, Unauthenticated
 from governance.models import ServiceToken
 from governance.services import tokens
 from promotion import wire
-from promotion.models import Agent, JoinToken, Target
+from promotion.models import Agent, AgentReport, JoinToken, Target
 from promotion.services.journal import Journal
 
 TOKEN_LIFETIME = timedelta(days=30)
@@ -148,6 +148,9 @@ def _admitted(
         return Agent.objects.create(
             target=target, name=body.name, labels=dict(body.labels), token=token, enrolled_at=now
         )
+    if agent.left_at is not None:
+        # What it said before it left no longer counts: whatever it answers with now is news.
+        AgentReport.objects.filter(agent=agent).update(versions=[])
     old, agent.token = agent.token, token
     agent.target, agent.labels, agent.left_at = target, dict(body.labels), None
     agent.save()

@@ -1,0 +1,56 @@
+"""The audit log replayed, held against the tables."""
+
+from collections.abc import Mapping
+
+from governance.audit.models import Entry
+from promotion.models import Agent, Deployment, Request, Rollout, ServingInterval, Target
+from promotion.replay import Past, replay
+from promotion.selectors.past import events_of
+
+
+def from_the_log() -> Past:
+    return replay(events_of(Entry.objects.all()))
+
+
+def the_log_tells_the_tables() -> None:
+    """Every state a table holds follows from the entries, and no entry tells of one more."""
+    past = from_the_log()
+    assert past.erased == []
+    assert _told(past.deployments, "state", "role", "hold") == {
+        str(row.pk): (row.state, row.role, row.hold) for row in Deployment.objects.all()
+    }
+    assert _told(past.requests, "state", "kind", "content_hash") == {
+        str(row.pk): (row.state, row.kind, row.content_hash) for row in Request.objects.all()
+    }
+    assert {key: set(row.approvals) for key, row in past.requests.items()} == {
+        str(row.pk): {str(one.pk) for one in row.approvals.all()}
+        for row in Request.objects.prefetch_related("approvals")
+    }
+    assert _told(past.rollouts, "step", "generation", "attempt") == {
+        str(row.pk): (row.step, row.generation, row.attempt) for row in Rollout.objects.all()
+    }
+    assert _told(past.targets, "generation") == {
+        str(row.pk): (row.generation,) for row in Target.objects.all()
+    }
+    for target in Target.objects.prefetch_related("states"):
+        numbers = sorted(state.generation for state in target.states.all())
+        assert numbers == list(range(1, target.generation + 1))
+    _agents_are_as_told(past)
+
+
+def _agents_are_as_told(past: Past) -> None:
+    assert _told(past.agents, "present", "cordoned") == {
+        str(row.pk): (row.left_at is None, row.cordoned) for row in Agent.objects.all()
+    }
+    running: dict[str, set[tuple[str, str, str]]] = {key: set() for key in past.agents}
+    for one in ServingInterval.objects.filter(ended_at=None).select_related("version__model"):
+        running[str(one.agent_id)].add((one.version.model.name, one.version.digest, one.role))
+    known = set(Deployment.objects.values_list("version__digest", flat=True))
+    assert running == {
+        key: {(a.model, a.digest, a.role) for a in agent.answers or () if a.digest in known}
+        for key, agent in past.agents.items()
+    }
+
+
+def _told(rows: Mapping[str, object], *names: str) -> dict[str, tuple[object, ...]]:
+    return {key: tuple(getattr(row, name) for name in names) for key, row in rows.items()}
