@@ -16,13 +16,14 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from serving_agent import routing
 from serving_agent.errors import Nack, Reason
 from serving_agent.manifests import Digest
 from serving_agent.signing import PAYLOAD_TYPE, Envelope, PublicKey, Trust
 
 MAX_BYTES = 4 * 1024 * 1024
 SCHEMA = "lockgate.desired-state/1"
-FEATURES = frozenset({"switch.all"})
+FEATURES = frozenset({"switch.all", "switch.agents", "switch.weight", "switch.group"})
 MAX_GENERATION = 2**63 - 1
 
 ModelName = Annotated[str, msgspec.Meta(pattern=r"\A[a-z0-9][a-z0-9._-]{0,199}\Z")]
@@ -35,7 +36,26 @@ class Ref(msgspec.Struct, frozen=True):
 
 
 class Switch(msgspec.Struct, frozen=True):
-    to: Literal["all"]
+    """Who gets the candidate's answers: exactly one way. Without a candidate it says ``all``."""
+
+    to: Literal["all"] | None = None
+    agents: Annotated[list[str], msgspec.Meta(max_length=1000)] | None = None
+    weight: Annotated[float, msgspec.Meta(ge=0, le=1)] | None = None
+    group: Annotated[str, msgspec.Meta(min_length=1, max_length=200)] | None = None
+    salt: Annotated[str, msgspec.Meta(max_length=200)] = ""
+    key: Annotated[str, msgspec.Meta(min_length=1, max_length=200)] = routing.KEY
+
+    def ways(self) -> int:
+        return sum(one is not None for one in (self.to, self.agents, self.weight, self.group))
+
+    def rule(self, agent: str) -> routing.Rule:
+        """Say what this means for one agent, by its name."""
+        if self.group is not None:
+            return routing.Rule(group=self.group)
+        if self.weight is not None:
+            return routing.Rule(share=self.weight, salt=self.salt, parameter=self.key)
+        named = self.agents is not None and agent in self.agents
+        return routing.EVERYBODY if named else routing.NOBODY
 
 
 class Placement(msgspec.Struct, frozen=True):
@@ -223,6 +243,8 @@ def _check_consistent(document: Document) -> None:
     digests = [ref.digest for one in payload.models for _, ref in one.refs()]
     _check_unique(digests, "a version in two slots")
     for one in payload.models:
+        if one.switch.ways() != 1:
+            raise Nack(Reason.INVALID, f"{one.model}: a switch names exactly one way")
         numbers = [ref.version for _, ref in one.refs()]
         _check_unique(numbers, f"{one.model}: a number in two slots")
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from serving_agent import memory, plan, reports
+from serving_agent import memory, plan, reports, routing
 from serving_agent.attempts import COUNTED, FINAL, TRIES, Attempts
 from serving_agent.documents import Document
 from serving_agent.errors import Abandoned, ChangedOnDisk, Reason, VersionFailure
@@ -84,6 +84,7 @@ class Reconciler:
         self._progress: dict[Key, Progress] = {}
         self._document: Document | None = None
         self._wanted: list[Wanted] = []
+        self._rules: dict[str, routing.Rule] = {}
         self._last = state.answering()
         self._departing: list[Loaded] = []
         self._events: list[Unloaded] = []
@@ -101,6 +102,9 @@ class Reconciler:
         with self._decide:
             self._document = document
             self._wanted = wanted_of(document, self._identity)
+            self._rules = {
+                one.model: one.switch.rule(self._identity.name) for one in document.payload.models
+            }
             self._attempts.forget()
             # What failed is tried anew; what is under way goes on.
             under_way = self._progress.items()
@@ -189,7 +193,11 @@ class Reconciler:
         with self._decide:
             steps = plan.switches(self._wanted, self._observe())
             for step in steps:
-                self._runtime.switch(step.model, dict(step.roles))
+                rule = self._rules.get(step.model, routing.NOBODY)
+                self._runtime.switch(step.model, dict(step.roles), rule=rule)
+            # After the roles, and with them where those change: no call sees half of it.
+            for model, rule in self._rules.items():
+                self._runtime.route(model, rule)
             self._remember_answering()
         if steps:
             self._changed()

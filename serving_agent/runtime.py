@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from serving_agent import memory
+from serving_agent import memory, routing
 from serving_agent.errors import NotLoaded, ScoringFailed
 from serving_agent.loaded import Loaded, rows_of
 from serving_agent.manifests import feeds
@@ -27,6 +27,18 @@ class Routes:
 
     champion: Loaded | None = None
     by_version: Mapping[str, Loaded] = field(default_factory=dict)
+    candidate: Loaded | None = None
+    rule: routing.Rule = routing.NOBODY
+
+    def answering(self, version: str | None, caller: routing.Caller) -> Loaded | None:
+        """Choose who answers this caller, by number where the call names one."""
+        candidate, rule = self.candidate, self.rule
+        if version is not None:
+            found = self.by_version.get(version)
+            return None if found is candidate and not rule.admits(caller) else found
+        if candidate is not None and rule.chooses(caller):
+            return candidate
+        return self.champion
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,17 +56,25 @@ class Unloaded:
     detail: str = ""
 
 
-def _table(loaded: Iterable[Loaded]) -> Table:
+def _table(loaded: Iterable[Loaded], rules: Mapping[str, routing.Rule]) -> Table:
     models: dict[str, dict[str, Loaded]] = {}
     champions: dict[str, Loaded] = {}
+    candidates: dict[str, Loaded] = {}
     for one in loaded:
         answering = models.setdefault(one.model, {})
         if one.role in ANSWERS_BY_NUMBER:
             answering[str(one.version)] = one
         if one.role is Role.CHAMPION:
             champions[one.model] = one
+        elif one.role is Role.CANDIDATE:
+            candidates[one.model] = one
     routes = {
-        model: Routes(champions.get(model), MappingProxyType(by_version))
+        model: Routes(
+            champions.get(model),
+            MappingProxyType(by_version),
+            candidates.get(model),
+            rules.get(model, routing.NOBODY),
+        )
         for model, by_version in models.items()
     }
     return Table(MappingProxyType(routes))
@@ -68,6 +88,7 @@ class Runtime:
         self.known: frozenset[str] = frozenset()
         """The models that should answer here, loaded or not: a call to them is not a mistake."""
         self._loaded: dict[Key, Loaded] = {}
+        self._rules: dict[str, routing.Rule] = {}
         self._lock = threading.Lock()
 
     def loaded(self) -> list[Loaded]:
@@ -84,11 +105,19 @@ class Runtime:
         """Take in a version that answers nobody yet."""
         with self._lock:
             self._loaded[version.model, version.digest] = version
-            self.table = _table(self._loaded.values())
+            self.table = _table(self._loaded.values(), self._rules)
 
-    def switch(self, model: str, roles: Mapping[str, Role]) -> None:
+    def route(self, model: str, rule: routing.Rule) -> None:
+        """Let this rule choose between champion and candidate."""
+        with self._lock:
+            if self._rules.get(model, routing.NOBODY) != rule:
+                self._rules[model] = rule
+                self.table = _table(self._loaded.values(), self._rules)
+
+    def switch(self, model: str, roles: Mapping[str, Role], *, rule: routing.Rule) -> None:
         """Give the loaded versions of a model their roles, as requests see it all at once."""
         with self._lock:
+            self._rules[model] = rule
             ours = [self._loaded[model, digest] for digest in roles]
             leaving = [one for one in ours if roles[one.digest] is Role.LEAVING]
             for one in ours:
@@ -96,7 +125,7 @@ class Runtime:
                     one.set_role(roles[one.digest])
             staying = [one for one in self._loaded.values() if one not in leaving]
             # Nobody may be told to leave while the table still sends requests there.
-            self.table = _table(staying)
+            self.table = _table(staying, self._rules)
             for one in leaving:
                 one.set_role(Role.LEAVING)
 
@@ -107,7 +136,7 @@ class Runtime:
             if version is None or version.role is not Role.LEAVING or version.in_flight:
                 return None
             del self._loaded[model, digest]
-            self.table = _table(self._loaded.values())
+            self.table = _table(self._loaded.values(), self._rules)
             return version
 
     @staticmethod

@@ -45,6 +45,7 @@ Ts = TypeVarTuple("Ts")
 logger = logging.getLogger(__name__)
 
 QUEUE_PER_THREAD = 32
+GROUP_HEADER = b"lockgate-group"
 MODEL_METHODS = {"": "GET", "config": "GET", "stats": "GET", "ready": "GET", "infer": "POST"}
 OPEN_TO_ALL = ("/v2/health/live", "/v2/health/ready")
 
@@ -212,9 +213,18 @@ class App:
             raise BadRequest(f"version {version!r:.80} of {model!r} does not answer", status=404)
         return found, routes
 
-    def _acquire(self, model: str, version: str | None) -> Loaded:
+    def _acquire(
+        self, model: str, version: str | None, asked: infer.Asked, group: bytes | None
+    ) -> Loaded:
+        """Choose who answers this caller, and take part in what is in flight there."""
         while True:
-            loaded, _ = self._find(model, version)
+            loaded, routes = self._find(model, version)
+            if routes.candidate is not None:
+                caller = asked.caller(parameter=routes.rule.parameter, group=group)
+                chosen = routes.answering(version, caller)
+                if chosen is None:
+                    raise BadRequest(f"version {version!r:.80} is not for you", status=404)
+                loaded = chosen
             # Refused only if it was told to leave since the table was read; then the table is new.
             if loaded.acquire():
                 return loaded
@@ -233,11 +243,12 @@ class App:
         if not self._options.answers:
             raise BadRequest("this agent is of the dark tier and answers nobody", status=403)
         body = await read_body(exchange.scope, exchange.receive, limit=self._options.body_bytes)
-        json_length = header(exchange.scope, binary.LENGTH_HEADER)
-        loaded = self._acquire(model, version)
+        self._find(model, version)  # A model that is not here is told before a body that is wrong.
         started = time.perf_counter()
+        asked = infer.parse(body, json_length=header(exchange.scope, binary.LENGTH_HEADER))
+        loaded = self._acquire(model, version, asked, header(exchange.scope, GROUP_HEADER))
         try:
-            call = infer.read(body, loaded, json_length=json_length)
+            call = infer.read(asked, loaded)
             outputs = await self._run(loaded, call)
             response = infer.write(call, loaded, outputs)
         except Exception as exc:

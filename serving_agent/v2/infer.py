@@ -14,10 +14,12 @@ from serving_agent.errors import BadRequest
 from serving_agent.loaded import Loaded, rows_of
 from serving_agent.manifests import TensorSpec
 from serving_agent.ports import Answer, Tensor
+from serving_agent.routing import GROUP, Caller
 from serving_agent.v2 import binary
 from serving_agent.v2.http import Response
 
 MAX_ID = 256
+MAX_TEXT = 1024
 _encode = msgspec.json.Encoder().encode
 
 
@@ -48,17 +50,63 @@ class Call:
     """The outputs that go back as bytes."""
 
 
-def read(body: bytes, loaded: Loaded, *, json_length: bytes | None = None) -> Call:
-    """Read a request for one version.
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request as it came, before it is known which version it is for."""
+
+    id: str
+    request: _Request
+    tail: binary.Tail
+
+    def caller(self, *, parameter: str, group: bytes | None) -> Caller:
+        """Say who asks: by the named parameter, else by the transaction's id."""
+        given = self.request.parameters or {}
+        named = group.decode("latin-1") if group is not None else None
+        return Caller(
+            _text(given, parameter, default=self.id) or self.id,
+            _text(given, GROUP, default=named),
+        )
+
+
+def _text(parameters: dict[str, Any], name: str, *, default: str | None) -> str | None:
+    value = parameters.get(name)
+    if value is None:
+        return default
+    if not isinstance(value, (str, int)) or isinstance(value, bool):
+        raise BadRequest(f"the parameter {name[:80]!r} is a text or a whole number")
+    if len(text := str(value)) > MAX_TEXT:
+        raise BadRequest(f"the parameter {name[:80]!r} has at most {MAX_TEXT} characters")
+    return text
+
+
+def parse(body: bytes, *, json_length: bytes | None = None) -> Asked:
+    """Take a request apart.
 
     ``json_length`` is what the header of a request with binary tensors says.
 
     Raises:
-        BadRequest: it does not fit, and why.
+        BadRequest: it cannot be read, and why.
     """
     content, tail = binary.split(body, json_length)
     try:
         request = _decode(content)
+    except RecursionError:
+        raise BadRequest("the JSON is nested too deeply") from None
+    except (msgspec.MsgspecError, UnicodeDecodeError) as exc:
+        raise BadRequest(f"the request cannot be read: {exc}") from None
+    if request.id is not None and len(request.id) > MAX_ID:
+        raise BadRequest(f"an id has at most {MAX_ID} characters")
+    return Asked(request.id or str(uuid.uuid4()), request, tail)
+
+
+def read(asked: Asked, loaded: Loaded) -> Call:
+    """Read a request for one version.
+
+    Raises:
+        BadRequest: it does not fit, and why.
+    """
+    request, tail = asked.request, asked.tail
+    try:
         inputs = tuple(_input(wire, loaded, tail) for wire in request.inputs)
     except RecursionError:
         raise BadRequest("the JSON is nested too deeply") from None
@@ -71,10 +119,8 @@ def read(body: bytes, loaded: Loaded, *, json_length: bytes | None = None) -> Ca
     missing = sorted(set(loaded.inputs) - set(feeds))
     if missing:
         raise BadRequest(f"inputs are missing: {', '.join(missing)[:300]}")
-    if request.id is not None and len(request.id) > MAX_ID:
-        raise BadRequest(f"an id has at most {MAX_ID} characters")
     names, raw = _selected(request, loaded)
-    return Call(request.id or str(uuid.uuid4()), inputs, feeds, names, raw)
+    return Call(asked.id, inputs, feeds, names, raw)
 
 
 def _selected(request: _Request, loaded: Loaded) -> tuple[tuple[str, ...], frozenset[str]]:
