@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 
 import rfc8785
 
+from promotion.stages import feature
+
 SCHEMA = "lockgate.desired-state/1"
 PAYLOAD_TYPE = "application/vnd.lockgate.desired-state+json"
 LOADED_SLOTS = ("champion", "candidate", "bake", "spare", "dark", "load")
@@ -37,6 +39,8 @@ class ModelState:
     dark: list[Ref] = field(default_factory=list)
     load: list[Ref] = field(default_factory=list)
     hold: list[Ref] = field(default_factory=list)
+    switch: Mapping[str, object] | None = None
+    """Who gets the candidate's answers; None while there is no stage."""
 
     def is_empty(self) -> bool:
         single = (self.champion, self.candidate, self.bake, self.spare)
@@ -58,7 +62,7 @@ class ModelState:
             "dark": several(self.dark),
             "load": several(self.load),
             "hold": several(self.hold),
-            "switch": {"to": "all"},
+            "switch": dict(self.switch or {"to": "all"}),
             "placement": {"labels": {}, "minimum": self.minimum_agents},
             "latency_budget_ms": self.latency_budget_ms,
         }
@@ -83,7 +87,7 @@ class TargetState:
         kept = [m for m in sorted(self.models, key=lambda m: m.model) if not m.is_empty()]
         document = {
             "schema": SCHEMA,
-            "requires": [],
+            "requires": sorted({feature(m.switch) for m in kept if m.switch}),
             "environment": self.environment,
             "tier": self.tier,
             "generation": self.generation,

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from governance.names import SLUG
+from promotion.stages import Stages
 
 SCHEMA_ID = "lockgate.policy/1"
 Slug = Annotated[str, Field(pattern="^" + SLUG.pattern.replace(r"\Z", "$"))]
@@ -87,11 +88,20 @@ class Policy(Strict):
     load_seconds: Annotated[float, Field(gt=0, le=86_400)] = 300.0
     """How long agents may take to load a version, or to switch, before the rollout halts."""
 
+    stages: Stages = []
+    """Who gets the new version's answers before all do, step by step."""
+
     bake_seconds: Annotated[float, Field(ge=0, le=604_800)] = 10.0
     """How long the former champion stays loaded after the switch."""
 
+    bake_minimum_requests: Annotated[int, Field(ge=0)] = 0
+    """Answers the bake needs. Without them it lasts twice as long, and then asks a person."""
+
     guard_error_share: Annotated[float, Field(ge=0, le=1)] = 0.05
-    """Share of failed answers during the bake that switches back."""
+    """Share of failed answers in a stage or the bake that switches back."""
+
+    guard_latency: Literal["p50", "p95", "p99"] | None = "p95"
+    """Which quantile of an agent's answers, held against the model's budget, switches back."""
 
     guard_minimum: Annotated[int, Field(ge=1)] = 20
     """Answers the guard needs before it judges: the bake's minimum volume."""

@@ -8,6 +8,9 @@ r"""A deployment: one model version in one environment.
      v                   v  |                      v  |
      +----------------> retired <------------------+--'
 
+A candidate that came straight from trained and is called off before the commit goes
+back there: ``recall``.
+
 ``state`` is what was decided, not what runs: that is for agents to report.
 It moves only through the methods marked ``@transition``, and only
 ``promotion.services`` calls them, with the row locked. A transition changes
@@ -131,6 +134,18 @@ class Deployment(models.Model):
 
     @transition(field=state, source=State.PRODUCTION, target=State.DARK)
     def demote(self) -> None:
+        self.role = self.Role.NONE
+
+    def is_candidate(self) -> bool:
+        return self.role == self.Role.CANDIDATE
+
+    @transition(
+        field=state,
+        source=State.PRODUCTION,
+        target=State.TRAINED,
+        conditions=[is_candidate],  # type: ignore[list-item]  # django-fsm types it for any model
+    )
+    def recall(self) -> None:
         self.role = self.Role.NONE
 
     @transition(field=state, source=State.PRODUCTION, target=State.RETIRED)

@@ -36,6 +36,7 @@ class Holding:
     detail: str
     requests: int
     errors: int
+    latency: Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,13 @@ def required(target: Target, *, now: datetime) -> list[Agent]:
         report__at__gt=now - lease(),
         report__draining=False,
     ).exclude(report__cloned_at__gt=now - clone_memory())
-    return list(rows.order_by("name"))
+    return list(rows.select_related("report").order_by("name"))
+
+
+def counted(agent: Agent, digest: str) -> tuple[int, int]:
+    """Return the answers and errors of a version that an agent counts, its report fetched."""
+    holding = _voice(agent).holdings.get(digest)
+    return (holding.requests, holding.errors) if holding else (0, 0)
 
 
 def voices(agents: Iterable[UUID], *, now: datetime) -> dict[UUID, Voice]:
@@ -125,4 +132,5 @@ def _holding(item: Mapping[str, object]) -> Holding:
         detail=str(item.get("detail") or ""),
         requests=int(str(item.get("requests") or 0)),
         errors=int(str(item.get("errors") or 0)),
+        latency=latency if isinstance(latency := item.get("latency"), Mapping) else {},
     )

@@ -35,10 +35,12 @@ def models_of(target: Target, *, minimum_agents: int) -> list[desired.ModelState
             _place(state_of(deployment), deployment)
         for deployment in held:
             state_of(deployment).hold.append(_ref(deployment.version))
+        for rollout in running(target, step=Rollout.Step.STAGE):
+            state_of(rollout.request.deployment).switch = rollout.switch
     else:
         for deployment in rows.filter(state=Deployment.State.DARK):
             state_of(deployment).dark.append(_ref(deployment.version))
-    for rollout in loading(target):
+    for rollout in running(target, step=Rollout.Step.LOAD):
         deployment = rollout.request.deployment
         state = state_of(deployment)
         ref = _ref(deployment.version)
@@ -47,11 +49,11 @@ def models_of(target: Target, *, minimum_agents: int) -> list[desired.ModelState
     return list(states.values())
 
 
-def loading(target: Target) -> Iterable[Rollout]:
-    """Return the running rollouts whose version ``target`` loads beside the others."""
-    return Rollout.objects.filter(
-        target=target, step=Rollout.Step.LOAD, ended_at=None
-    ).select_related("request__deployment__version", "request__deployment__model")
+def running(target: Target, *, step: str) -> Iterable[Rollout]:
+    """Return the rollouts at ``step``: their version is loaded beside the others, or shares."""
+    return Rollout.objects.filter(target=target, step=step, ended_at=None).select_related(
+        "request__deployment__version", "request__deployment__model"
+    )
 
 
 def without_champion(target: Target) -> frozenset[str]:

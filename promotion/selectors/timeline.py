@@ -41,6 +41,8 @@ WORDS: Mapping[str, tuple[str, str]] = {
     Action.REQUEST_SUPERSEDED: ("superseded the request", "superseded"),
     Action.DEPLOYMENT_OPENED: ("opened the deployment", "trained"),
     Action.DEPLOYMENT_DARKENED: ("decided: dark", "dark"),
+    Action.DEPLOYMENT_ADMITTED: ("decided: answers some callers", "candidate"),
+    Action.DEPLOYMENT_RECALLED: ("decided: back where it was", "waiting"),
     Action.DEPLOYMENT_PROMOTED: ("decided: answers callers", "champion"),
     Action.DEPLOYMENT_BAKED: ("decided: stepped back, stays loaded", "bake"),
     Action.DEPLOYMENT_RESTORED: ("decided: restored, answers callers again", "champion"),
@@ -49,7 +51,11 @@ WORDS: Mapping[str, tuple[str, str]] = {
     Action.ROLLOUT_STARTED: ("started the rollout", "executing"),
     Action.ROLLOUT_ADVANCED: ("advanced the rollout", "executing"),
     Action.ROLLOUT_FINISHED: ("finished the rollout", "done"),
-    Action.ROLLOUT_FAILED: ("halted the rollout", "failed"),
+    Action.ROLLOUT_PAUSED: ("paused the rollout", "waiting"),
+    Action.ROLLOUT_RESUMED: ("let the rollout go on", "executing"),
+    Action.ROLLOUT_HALTED: ("halted the rollout", "waiting"),
+    Action.ROLLOUT_ABORTED: ("aborted the rollout", "failed"),
+    Action.ROLLOUT_FAILED: ("ended the rollout", "failed"),
     Action.STATE_PUBLISHED: ("published a desired state", "done"),
     Action.AGENT_ENROLLED: ("enrolled", "done"),
     Action.AGENT_LEFT: ("left", "retired"),
@@ -153,7 +159,8 @@ def _words(action: str, words: str, body: Mapping[str, object]) -> str:
     if action == Action.REQUEST_OPENED:
         return ASKED.get(str(body.get("kind")), words)
     if action == Action.ROLLOUT_ADVANCED and body.get("step"):
-        return f"{words} to {body['step']}"
+        number = f" {body['stage']}" if body["step"] == "stage" else ""
+        return f"{words} to {body['step']}{number}"
     return words
 
 

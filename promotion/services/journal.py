@@ -72,6 +72,7 @@ class Journal:
         facts = {
             "step": rollout.step,
             "attempt": rollout.attempt,
+            "stage": rollout.stage,
             "generation": rollout.generation,
             "detail": rollout.detail,
         }

@@ -11,7 +11,7 @@ from governance.audit.services import records_refusals
 from governance.errors import Conflict
 from governance.models import Environment
 from promotion.models import Deployment, Request, Rollout, Target
-from promotion.services import at_once, rollouts
+from promotion.services import at_once, publishing, rollouts
 from promotion.services.journal import Journal
 from registry.models import RegisteredModel
 
@@ -24,9 +24,10 @@ def rollback(
     """Let a former champion answer again; the present one steps back and is retired.
 
     Needs no approval and waits for nobody. It pre-empts a running rollout of the
-    same model. ``to`` is a version's number, by default the champion before. Asked
-    again while it is under way, it is the same wish and returns the same request:
-    by then the champion before is the version that was just left.
+    same model. While that is in a stage, the champion is still the one before: it answers
+    everybody again, and the candidate goes back where it was. ``to`` is a version's number,
+    by default the champion before. Asked again while it is under way, it is the same wish
+    and returns the same request: by then the champion before is the version just left.
 
     Raises:
         NotFound: ``unknown_environment`` or ``unknown_model``.
@@ -38,20 +39,27 @@ def rollback(
     if under_way := _under_way(place, found, to=to):
         return under_way
     rows = at_once.locked(place, found)
-    former = _former(rows, to=to)
-    present = at_once.champion_among(rows)
+    present, candidate = at_once.champion_among(rows), _candidate_among(rows)
+    leaving: Deployment | None = present
+    if candidate and present and to in {None, present.version.number}:
+        former, leaving, present = present, candidate, None
+    else:
+        former = _former(rows, to=to)
     request, rules = at_once.take_over(
         former,
         kind=Request.Kind.ROLLBACK,
         to_state=Deployment.State.PRODUCTION,
-        replaces=present.version if present else None,
+        replaces=leaving.version if leaving else None,
         reason=reason,
         journal=journal,
         now=now,
     )
     live = targets[Target.Tier.LIVE]
+    if candidate:
+        _dismiss(candidate, request=request, targets=targets, journal=journal, now=now)
     _retire_leftovers(rows, former, request=request, journal=journal, now=now)
-    _exchange(former, present, request=request, live=live, journal=journal, now=now)
+    if former.role != Deployment.Role.CHAMPION:
+        _exchange(former, present, request=request, live=live, journal=journal, now=now)
     rollouts.begin_switched(
         request,
         step=Rollout.Step.COMMIT,
@@ -70,6 +78,32 @@ def _under_way(place: Environment, model: RegisteredModel, *, to: int | None) ->
     if running and to in {None, running.deployment.version.number}:
         return running
     return None
+
+
+def _candidate_among(rows: list[Deployment]) -> Deployment | None:
+    return next((d for d in rows if d.role == Deployment.Role.CANDIDATE), None)
+
+
+def _dismiss(
+    candidate: Deployment,
+    *,
+    request: Request,
+    targets: dict[str, Target],
+    journal: Journal,
+    now: datetime,
+) -> None:
+    """Put the candidate of the rollout that ended back where it was."""
+    promoted = candidate.requests.filter(kind=Request.Kind.PROMOTE).order_by("-created_at").first()
+    rollouts.step_down(
+        candidate,
+        request,
+        from_state=promoted.from_state if promoted else Deployment.State.TRAINED,
+        journal=journal,
+        now=now,
+        why="rolled back in a stage",
+    )
+    if candidate.state == Deployment.State.DARK and Target.Tier.DARK in targets:
+        publishing.publish(targets[Target.Tier.DARK], cause="dark again", journal=journal, now=now)
 
 
 def _former(rows: list[Deployment], *, to: int | None) -> Deployment:

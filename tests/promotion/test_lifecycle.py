@@ -49,7 +49,26 @@ def test_only_the_drawn_arrows_exist(state, move):
 
 def test_every_arrow_is_in_the_table():
     declared = {(t.source, t.name, t.target) for t in Deployment().get_all_state_transitions()}
-    assert declared == LEGAL
+    assert declared == LEGAL | {("production", "recall", "trained")}
+
+
+@pytest.mark.parametrize("role", ["champion", "bake", "spare"])
+def test_only_a_candidate_that_is_called_off_goes_back(role):
+    candidate = Deployment(state="production", role="candidate")
+    candidate.recall()
+    assert (candidate.state, candidate.role) == ("trained", "")
+    with pytest.raises(TransitionNotAllowed):
+        Deployment(state="production", role=role).recall()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_sql_lets_only_a_candidate_go_back(world, application_role):
+    row = Row(world.version())
+    row.set(state="production", role="candidate")
+    row.set(state="trained", role="")
+    row.set(state="production", role="bake")
+    with pytest.raises(IntegrityError, match="no arrow leads"):
+        row.set(state="trained", role="")
 
 
 @pytest.mark.parametrize("facts", [{}, {"champion_at": NOW, "barred": True}])

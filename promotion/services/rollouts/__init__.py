@@ -8,13 +8,18 @@ worker or a second call at the same moment need no special case.
 
 from promotion.services.rollouts.advancing import advance, advance_target
 from promotion.services.rollouts.beginning import begin, begin_switched, supersede
-from promotion.services.rollouts.steps import release_the_oldest
+from promotion.services.rollouts.context import load
+from promotion.services.rollouts.staging import step_down
+from promotion.services.rollouts.steps import abort, release_the_oldest
 
 __all__ = [
+    "abort",
     "advance",
     "advance_target",
     "begin",
     "begin_switched",
+    "load",
     "release_the_oldest",
+    "step_down",
     "supersede",
 ]

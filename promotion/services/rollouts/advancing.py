@@ -9,16 +9,18 @@ from django.db import transaction
 from django.utils import timezone
 
 from governance.actors import Actor
+from promotion import guards
 from promotion.models import Rollout, RolloutStep
 from promotion.selectors import fleet_facts
 from promotion.selectors.fleet_facts import Voice
-from promotion.services.rollouts import steps
+from promotion.services.rollouts import steps, watching
 from promotion.services.rollouts.context import Context, ask, load
 
 logger = logging.getLogger(__name__)
 
 STEPS: Mapping[str, Callable[[Context, steps.Tally], None]] = {
     Rollout.Step.LOAD: steps.after_load,
+    Rollout.Step.STAGE: steps.after_stage,
     Rollout.Step.COMMIT: steps.after_commit,
     Rollout.Step.BAKE: steps.after_bake,
     Rollout.Step.RETIRE: steps.after_retire,
@@ -40,7 +42,10 @@ def advance(*, rollout_id: UUID, actor: Actor, now: datetime | None = None) -> N
     if context is None:
         return
     tally = _count(context)
-    STEPS[context.rollout.step](context, tally)
+    if why := watching.breach(context, tally.seen):
+        steps.take_back(context, why)  # Also while it is paused: a guard waits for nobody.
+    elif context.rollout.paused_at is None:
+        STEPS[context.rollout.step](context, tally)
     if tally.is_empty() and context.rollout.ended_at is None:
         # All who were asked are gone or cordoned: whoever is here now takes their place.
         ask(context.rollout, context.target, now=context.now)
@@ -51,12 +56,13 @@ def _count(context: Context) -> steps.Tally:
     """Hold what agents say against the present step, and note who is done or refuses."""
     rollout, now = context.rollout, context.now
     rows = list(
-        RolloutStep.objects.filter(rollout=rollout, step=rollout.step, required=True)
+        RolloutStep.objects.filter(rollout=rollout, step=rollout.step_name, required=True)
         .select_related("agent")
         .order_by("id")
     )
     voices = fleet_facts.voices([row.agent_id for row in rows], now=now)
     done, refused, waiting, silent = [], [], [], []
+    seen = [_seen(context, row, voices[row.agent_id]) for row in rows if row.agent_id in voices]
     for row in rows:
         voice = voices.get(row.agent_id)
         if row.agent.left_at is not None or row.agent.cordoned:
@@ -76,14 +82,27 @@ def _count(context: Context) -> steps.Tally:
         refused=tuple(refused),
         waiting=tuple(waiting),
         silent=tuple(silent),
-        voices=tuple(voices.values()),
+        seen=tuple(seen),
+    )
+
+
+def _seen(context: Context, row: RolloutStep, voice: Voice) -> guards.Seen:
+    """Count what an agent answered with the new version since the step began."""
+    holding = voice.holdings.get(context.deployment.version.digest)
+    if holding is None:
+        return guards.Seen(row.agent.name)
+    return guards.Seen(
+        row.agent.name,
+        requests=guards.since(holding.requests, row.requests_before),
+        errors=guards.since(holding.errors, row.errors_before),
+        latency=holding.latency,
     )
 
 
 def _refusal(context: Context, voice: Voice) -> tuple[str, str] | None:
     """Return the reason code and detail of an agent's NACK of this rollout, if it gave one."""
     rollout = context.rollout
-    if rollout.step not in {Rollout.Step.LOAD, Rollout.Step.COMMIT}:
+    if rollout.step not in {Rollout.Step.LOAD, Rollout.Step.STAGE, Rollout.Step.COMMIT}:
         return None
     # One who has applied this generation has not refused it, whatever it says of later ones.
     if voice.generation < rollout.generation <= voice.refused_generation:
@@ -102,9 +121,11 @@ def _is_done(context: Context, voice: Voice) -> bool:
         leaving = context.outgoing or context.deployment
         return leaving.version.digest not in voice.holdings
     digest = context.deployment.version.digest
+    holding = voice.holdings.get(digest)
     if rollout.step == Rollout.Step.LOAD:
-        holding = voice.holdings.get(digest)
         return holding is not None and holding.phase == "ready"
+    if rollout.step == Rollout.Step.STAGE:
+        return holding is not None and (holding.role, holding.phase) == ("candidate", "ready")
     return voice.answers.get(context.deployment.model.name) == digest
 
 

@@ -42,6 +42,23 @@ class Context:
             may_remove=may_remove,
         )
 
+    def publish_dark(self, cause: str) -> None:
+        """Publish the dark tier, where there is one."""
+        if Target.Tier.DARK in self.targets:
+            self.publish(f"{cause}: request {self.request.pk}", tier=Target.Tier.DARK)
+
+    def extend(self, seconds: float) -> None:
+        """Let the present step last that much longer. The caller tells of it."""
+        self.rollout.deadline = self.now + timedelta(seconds=seconds)
+
+    def tell(
+        self, detail: str, *, action: Action = Action.ROLLOUT_ADVANCED, **details: object
+    ) -> None:
+        """Keep what changed of the rollout, and say how it stands now."""
+        self.rollout.detail = detail
+        self.rollout.save()
+        self.journal.rollout(action, self.rollout, **details)
+
     def enter(self, step: str, *, seconds: float, generation: int) -> None:
         """Go to a step: from now on agents count that have applied ``generation``."""
         rollout = self.rollout
@@ -49,6 +66,7 @@ class Context:
         rollout.step_at = self.now
         rollout.deadline = self.now + timedelta(seconds=seconds)
         rollout.detail = ""
+        rollout.extended, rollout.unwatched, rollout.halted_at = False, False, None
         rollout.save()
         ask(rollout, self.target, now=self.now)
         self.journal.rollout(Action.ROLLOUT_ADVANCED, rollout)
@@ -70,20 +88,26 @@ class Context:
 
 def ask(rollout: Rollout, target: Target, *, now: datetime) -> None:
     """Note which agents the present step waits for."""
-    RolloutStep.objects.bulk_create(
-        [
-            RolloutStep(
-                rollout=rollout,
-                step=rollout.step,
-                agent=agent,
-                required=True,
-                generation=rollout.generation,
-                asked_at=now,
-            )
-            for agent in fleet_facts.required(target, now=now)
-        ],
-        ignore_conflicts=True,
-    )
+    digest, earlier = rollout.request.deployment.version.digest, {}
+    if rollout.step == Rollout.Step.BAKE:
+        # It answers all since the switch: what it answered until all had confirmed counts too.
+        rows = rollout.steps.filter(step=Rollout.Step.COMMIT)
+        earlier = {row.agent_id: (row.requests_before, row.errors_before) for row in rows}
+    steps = []
+    for agent in fleet_facts.required(target, now=now):
+        requests, errors = earlier.get(agent.pk) or fleet_facts.counted(agent, digest)
+        step = RolloutStep(
+            rollout=rollout,
+            step=rollout.step_name,
+            agent=agent,
+            required=True,
+            generation=rollout.generation,
+            asked_at=now,
+            requests_before=requests,
+            errors_before=errors,
+        )
+        steps.append(step)
+    RolloutStep.objects.bulk_create(steps, ignore_conflicts=True)
 
 
 def load(*, rollout_id: UUID, actor: Actor, now: datetime) -> Context | None:

@@ -1,12 +1,14 @@
 """What follows each step of a rollout. Called with every row locked."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from governance.audit.actions import Action
 from promotion.desired import HELD_CHAMPIONS
-from promotion.models import Deployment, Request, Rollout, Target
-from promotion.selectors.fleet_facts import Voice
+from promotion.guards import Seen
+from promotion.models import Deployment, Request, Rollout
 from promotion.services.journal import Journal
+from promotion.services.rollouts import staging, watching
 from promotion.services.rollouts.context import Context
 
 
@@ -18,7 +20,8 @@ class Tally:
     refused: tuple[tuple[str, str, str], ...]
     waiting: tuple[str, ...]
     silent: tuple[str, ...]
-    voices: tuple[Voice, ...]
+    seen: tuple[Seen, ...]
+    """What those who are heard say of the new version's answers."""
 
     def all_done(self) -> bool:
         """At least one is done and nobody is missing: zero agents are never enough."""
@@ -28,28 +31,52 @@ class Tally:
         """Nobody who was asked still counts."""
         return not (self.done or self.refused or self.waiting or self.silent)
 
+    def counted(self) -> frozenset[str]:
+        """Name those who were asked and still count."""
+        refused = (name for name, _, _ in self.refused)
+        return frozenset((*self.done, *refused, *self.waiting, *self.silent))
+
     def open_names(self) -> str:
         return ", ".join((*self.waiting, *self.silent)) or "no agent"
 
 
 def after_load(context: Context, tally: Tally) -> None:
-    """All have it ready: switch, or call it dark. One refuses: nothing has changed, so stop."""
+    """All have it ready: go on, or call it dark. One refuses: nothing has changed, so stop."""
     if tally.refused:
         _fail(context, tally)
     elif tally.all_done():
         if context.request.kind == Request.Kind.DEPLOY_DARK:
             _call_dark(context)
         else:
-            _commit(context)
+            _go_on(context)
     elif context.now >= context.rollout.deadline:
         _give_up(context, tally)
+
+
+def after_stage(context: Context, tally: Tally) -> None:
+    """All share, for long enough and with answers enough: go on. One refuses: take it back."""
+    stage = staging.present(context)
+    if tally.refused:
+        take_back(context, _refusal_words(tally))
+    elif staging.is_deserted(context, tally.counted()) and not tally.is_empty():
+        staging.choose(context, stage)
+        generation = context.publish(f"others share: request {context.request.pk}")
+        context.enter(Rollout.Step.STAGE, seconds=stage.seconds, generation=generation)
+    elif not tally.all_done():
+        _halt_when_due(context, tally)
+    elif context.now < context.rollout.deadline:
+        watching.heal(context)
+    elif watching.has_seen_enough(
+        context, tally.seen, needed=stage.minimum_requests, seconds=stage.seconds
+    ):
+        _go_on(context)
 
 
 def after_commit(context: Context, tally: Tally) -> None:
     """All have switched: bake. One refuses: switch back. Out of time: halt; a rollback goes on."""
     is_rollback = context.request.kind == Request.Kind.ROLLBACK
     if tally.refused and not is_rollback:
-        _switch_back(context, _refusal_words(tally))
+        take_back(context, _refusal_words(tally))
     elif tally.all_done() or (is_rollback and context.now >= context.rollout.deadline):
         stragglers = "" if tally.all_done() else f"without {tally.open_names()}"
         if context.outgoing is None:
@@ -61,17 +88,16 @@ def after_commit(context: Context, tally: Tally) -> None:
             context.enter(
                 Rollout.Step.BAKE, seconds=rules.bake_seconds, generation=context.rollout.generation
             )
-    elif context.now >= context.rollout.deadline and not context.rollout.detail:
-        _halt(context, tally)
+    else:
+        _halt_when_due(context, tally)
 
 
 def after_bake(context: Context, tally: Tally) -> None:
-    """A guard trips: switch back. Time is up: the old version goes."""
-    requests, errors = _answers(context, tally)
+    """Time is up, and it had its answers: the old version goes."""
     rules = context.rules
-    if requests >= rules.guard_minimum and errors > rules.guard_error_share * requests:
-        _switch_back(context, f"{errors} of {requests} answers failed during the bake")
-    elif context.now >= context.rollout.deadline:
+    if context.now >= context.rollout.deadline and watching.has_seen_enough(
+        context, tally.seen, needed=rules.bake_minimum_requests, seconds=rules.bake_seconds
+    ):
         _retire_outgoing(context, "")
 
 
@@ -81,6 +107,28 @@ def after_retire(context: Context, tally: Tally) -> None:
         _finish(context, context.rollout.detail)
     elif context.now >= context.rollout.deadline:
         _finish(context, f"not confirmed by {tally.open_names()}")
+
+
+def take_back(context: Context, why: str) -> None:
+    """Let the champion of before answer everybody again, because of a guard or a refusal."""
+    if context.rollout.step == Rollout.Step.STAGE:
+        staging.undo(context, why, action=Action.ROLLOUT_FAILED, is_barred=True)
+    else:
+        _switch_back(context, why)
+
+
+def abort(context: Context, why: str) -> None:
+    """End it before its commit, as a person wishes."""
+    staging.undo(context, why, action=Action.ROLLOUT_ABORTED, is_barred=False)
+
+
+def _go_on(context: Context) -> None:
+    """Enter the next stage, or switch all."""
+    stage = staging.following(context)
+    if stage is None:
+        _commit(context)
+    else:
+        staging.enter(context, stage)
 
 
 def _call_dark(context: Context) -> None:
@@ -107,7 +155,8 @@ def _commit(context: Context) -> None:
         outgoing.changed_at = context.now
         outgoing.save()
         context.journal.deployment(Action.DEPLOYMENT_BAKED, outgoing, context.request)
-    deployment.promote()
+    if deployment.role != Deployment.Role.CANDIDATE:
+        deployment.promote()
     deployment.take_championship(context.now)
     deployment.switched_generation = generation
     deployment.changed_at = context.now
@@ -119,22 +168,18 @@ def _commit(context: Context) -> None:
         replaces=outgoing.version.digest if outgoing else None,
     )
     # Away from "load" before the state is built, so that no version is in two slots.
-    context.rollout.step = Rollout.Step.COMMIT
-    context.rollout.save(update_fields=["step"])
+    context.rollout.step, context.rollout.switch = Rollout.Step.COMMIT, None
+    context.rollout.save(update_fields=["step", "switch"])
     context.publish(f"switch by request {context.request.pk}")
-    if was_dark and Target.Tier.DARK in context.targets:
-        context.publish(f"no longer dark: request {context.request.pk}", tier=Target.Tier.DARK)
+    if was_dark:
+        context.publish_dark("no longer dark")
     context.enter(Rollout.Step.COMMIT, seconds=context.rules.load_seconds, generation=generation)
 
 
 def _switch_back(context: Context, why: str) -> None:
     """The former champion answers again; the new one is out until tested and approved again."""
     deployment, outgoing = context.deployment, context.outgoing
-    deployment.retire()
-    deployment.hold, deployment.barred = Deployment.Hold.NONE, True
-    deployment.changed_at = context.now
-    deployment.save()
-    context.journal.deployment(Action.DEPLOYMENT_RETIRED, deployment, context.request, why=why)
+    staging.bar(deployment, context.request, journal=context.journal, now=context.now, why=why)
     removed = []
     if outgoing is not None:
         outgoing.take_championship(context.now)
@@ -185,11 +230,9 @@ def _finish(context: Context, detail: str) -> None:
 
 
 def _fail(context: Context, tally: Tally) -> None:
-    """Before the commit nothing was decided yet: the version stays where it was."""
+    """Before it answered anybody nothing was decided yet: the version stays where it was."""
     why = _refusal_words(tally)
-    context.end(Rollout.Step.FAILED, Action.ROLLOUT_FAILED, why)
-    context.publish(f"failed: request {context.request.pk}")
-    context.settle(Request.State.FAILED, Action.REQUEST_FAILED, why)
+    staging.undo(context, why, action=Action.ROLLOUT_FAILED, is_barred=False)
 
 
 def _give_up(context: Context, tally: Tally) -> None:
@@ -203,19 +246,12 @@ def _give_up(context: Context, tally: Tally) -> None:
     context.journal.request(Action.REQUEST_FAILED, request, detail=why, retry=True)
 
 
-def _halt(context: Context, tally: Tally) -> None:
-    """Say who is missing and wait: what was switched stays switched."""
+def _halt_when_due(context: Context, tally: Tally) -> None:
+    """Say who is missing, once their time is over."""
     rollout = context.rollout
-    rollout.detail = f"halted: {tally.open_names()} did not confirm in time"
-    rollout.save(update_fields=["detail"])
-    context.journal.rollout(Action.ROLLOUT_ADVANCED, rollout)
-
-
-def _answers(context: Context, tally: Tally) -> tuple[int, int]:
-    """Sum what agents say they answered with the new version, and how much of it failed."""
-    digest = context.deployment.version.digest
-    holdings = [voice.holdings[digest] for voice in tally.voices if digest in voice.holdings]
-    return sum(h.requests for h in holdings), sum(h.errors for h in holdings)
+    due = rollout.step_at + timedelta(seconds=context.rules.load_seconds)
+    if context.now >= due and rollout.halted_at is None:
+        watching.halt(context, f"halted: {tally.open_names()} did not confirm in time")
 
 
 def _refusal_words(tally: Tally) -> str:
