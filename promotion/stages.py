@@ -8,6 +8,7 @@ quiet. A model's first version has nobody to share with, and no stages.
 """
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
@@ -19,7 +20,7 @@ MOST = 20
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
 
 
-class _Stage(BaseModel):
+class _Stage(BaseModel, ABC):
     model_config = ConfigDict(
         extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True
     )
@@ -30,14 +31,28 @@ class _Stage(BaseModel):
     minimum_requests: Annotated[int, Field(ge=0, le=10_000_000)] = 0
     """Answers by the new version that the stage needs."""
 
+    def words(self) -> str:
+        """Say in words who shares, and until when at least."""
+        needs = [f"{self.seconds:.4g} s"] if self.seconds else []
+        needs += [f"{self.minimum_requests:,} answers"] if self.minimum_requests else []
+        return self._who() + (f"; at least {' and '.join(needs)}" if needs else "")
+
+    @abstractmethod
+    def _who(self) -> str: ...
+
+    @abstractmethod
+    def switch(self, agents: Sequence[str], *, salt: str) -> dict[str, object]:
+        """Say it as the desired state does. ``agents`` are those there are."""
+
 
 class AgentsStage(_Stage):
     """So many agents answer with the new version."""
 
     agents: Annotated[int, Field(ge=1, le=10_000)]
 
-    def words(self) -> str:
-        return f"{self.agents} agent{'' if self.agents == 1 else 's'}"
+    def _who(self) -> str:
+        one = self.agents == 1
+        return f"{self.agents} {'agent answers' if one else 'agents answer'} with it"
 
     def switch(self, agents: Sequence[str], *, salt: str) -> dict[str, object]:
         del salt
@@ -49,8 +64,8 @@ class ShareStage(_Stage):
 
     share: Annotated[float, Field(gt=0, le=1)]
 
-    def words(self) -> str:
-        return f"{self.share:.4g} of the agents"
+    def _who(self) -> str:
+        return f"{100 * self.share:.4g} % of the agents answer with it"
 
     def switch(self, agents: Sequence[str], *, salt: str) -> dict[str, object]:
         count = max(1, math.ceil(self.share * len(agents)))
@@ -66,8 +81,8 @@ class WeightStage(_Stage):
     key: Name = ROUTING_KEY
     """The request parameter whose value decides; without it the transaction's id does."""
 
-    def words(self) -> str:
-        return f"{self.weight:.4g} of callers"
+    def _who(self) -> str:
+        return f"{100 * self.weight:.4g} % of callers, always the same, get its answers"
 
     def switch(self, agents: Sequence[str], *, salt: str) -> dict[str, object]:
         del agents
@@ -79,8 +94,8 @@ class GroupStage(_Stage):
 
     group: Name
 
-    def words(self) -> str:
-        return f"callers of the group {self.group}"
+    def _who(self) -> str:
+        return f"Only callers of the group {self.group} get its answers"
 
     def switch(self, agents: Sequence[str], *, salt: str) -> dict[str, object]:
         del agents, salt

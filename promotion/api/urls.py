@@ -10,6 +10,7 @@ from promotion.api import (
     lineage,
     policies,
     promotions,
+    rollouts,
     webhooks,
 )
 
@@ -22,6 +23,9 @@ urlpatterns = [
     path("promotions/<uuid:pk>", promotions.PromotionView.as_view()),
     path("promotions/<uuid:pk>/approvals", promotions.ApprovalsView.as_view()),
     path("promotions/<uuid:pk>/withdraw", promotions.WithdrawView.as_view()),
+    path("rollouts/<uuid:pk>/pause", rollouts.PauseView.as_view()),
+    path("rollouts/<uuid:pk>/resume", rollouts.ResumeView.as_view()),
+    path("rollouts/<uuid:pk>/abort", rollouts.AbortView.as_view()),
     path("policies", policies.PoliciesView.as_view()),
     path("policies/schema", policies.PolicySchemaView.as_view()),
     path("policies/<str:slug>", policies.EnvironmentPoliciesView.as_view()),

@@ -3,13 +3,14 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from django.urls import reverse
 from django.utils import timezone
 
 from governance.models import Environment
 from promotion.confirmation import Standing
-from promotion.models import Agent, Deployment, Target
+from promotion.models import Agent, Deployment, Rollout, Target
 from promotion.selectors import histories, observed
 from promotion.selectors.fleet_facts import is_cloned, lease
 
@@ -39,7 +40,27 @@ def alarms(environments: Iterable[Environment]) -> list[Alarm]:
         agents=observed.live_by_environment(agents),
         now=now,
     )
-    return among(agents, champions.values(), lost=histories.lost(places), now=now)
+    lost = histories.lost(places)
+    return among(agents, champions.values(), lost=lost, now=now) + halted(places)
+
+
+def halted(environments: Iterable[UUID]) -> list[Alarm]:
+    """Name the rollouts that ask for a person. One query."""
+    rows = Rollout.objects.filter(
+        ended_at=None, halted_at__isnull=False, request__environment__in=list(environments)
+    ).select_related("request__deployment__version", "request__model", "request__environment")
+    return [
+        Alarm(
+            row.request.environment.slug,
+            f"the rollout of {row.request.model.name} version"
+            f" {row.request.deployment.version.number} {row.detail}.",
+            row.halted_at,
+            "Let it continue, or abort it.",
+            reverse("promotion", args=[row.request_id]),
+            "Open rollout",
+        )
+        for row in rows.order_by("halted_at")
+    ]
 
 
 def among(

@@ -117,7 +117,8 @@ def matrix(environments: list[Environment], *, now: datetime) -> Matrix:
     return Matrix(
         environments=environments,
         rows=rows,
-        alarms=abnormal.among(agents, champions.values(), lost=histories.lost(places), now=now),
+        alarms=abnormal.among(agents, champions.values(), lost=histories.lost(places), now=now)
+        + abnormal.halted(places),
         champions=len(champions),
         confirmed=sum(one.confirmation.is_live() for one in champions.values()),
     )
@@ -170,7 +171,7 @@ def flight(request: Request, rollout: Rollout | None) -> Flight:
     """How far a request under way has come; its steps are loaded with the rollout."""
     if rollout is None:
         return Flight(request, "waiting to start", 0, 0)
-    asked = [row for row in rollout.steps.all() if row.step == rollout.step and row.required]
+    asked = [row for row in rollout.steps.all() if row.step == rollout.step_name and row.required]
     done = sum(row.done_at is not None for row in asked)
-    halted = rollout.detail.startswith("halted")
-    return Flight(request, rollout.step, done, len(asked), halted)
+    halted = rollout.halted_at is not None
+    return Flight(request, rollout.step_name.replace("-", " "), done, len(asked), halted)

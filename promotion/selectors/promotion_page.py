@@ -2,28 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from uuid import UUID
-
-from django.db.models import Prefetch
-from django.utils import timezone
 
 from governance.errors import NotFound
 from promotion.comparison import Difference, compare
-from promotion.models import Agent, Approval, DarkTally, Deployment, Request, Rollout, RolloutStep
-from promotion.selectors import observed, timeline
+from promotion.models import Approval, DarkTally, Deployment, Request
+from promotion.selectors import timeline
 from promotion.selectors.model_page import may_return
+from promotion.selectors.progress import Progress, progress
 from promotion.selectors.tallies import Tally, tallies_of
 from promotion.selectors.timeline import Event
 from registry.models import ModelVersion
 
-STEPS = ("load", "commit", "bake", "retire")
-STEP_WORDS: Mapping[str, str] = {
-    "load": "Load beside the old version",
-    "commit": "Switch to it",
-    "bake": "Watch it, the old version stays loaded",
-    "retire": "Unload the old version",
-}
 SHAPES: Mapping[str, str] = {
     "passed": "passed",
     "failed": "failed",
@@ -55,46 +45,6 @@ class GateRow:
     reason: str
     remedy: str
     facts: list[tuple[str, object]]
-
-
-@dataclass(frozen=True, slots=True)
-class AgentRow:
-    """One agent at the present step, and what it reports now."""
-
-    agent: Agent
-    step: RolloutStep
-    standing: str
-    shape: str
-    phase: str
-    reason: str
-    generation: int | None
-    silent: bool
-
-
-@dataclass(frozen=True, slots=True)
-class StepBox:
-    """One step of the rollout."""
-
-    name: str
-    words: str
-    standing: str
-    done: int
-    asked: int
-    at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a request has come, and what each agent says."""
-
-    request: Request
-    rollout: Rollout | None
-    steps: list[StepBox]
-    agents: list[AgentRow]
-
-    @property
-    def is_over(self) -> bool:
-        return self.request.is_settled()
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +86,7 @@ class PromotionPage:
             missing = self.approvals_missing
             return f"waits for {missing} approval{'' if missing == 1 else 's'}"
         if self.request.state == Request.State.EXECUTING and self.progress.rollout:
-            return f"under way, step {self.progress.rollout.step}"
+            return f"under way, step {self.progress.rollout.step_name.replace('-', ' ')}"
         return str(self.request.state)
 
     @property
@@ -262,104 +212,3 @@ def _tally(request: Request) -> Tally | None:
     )
     same = [one for one in found if one.row.champion_id == request.replaces_id]
     return next(iter(same or found), None)
-
-
-def progress(request: Request) -> Progress:
-    """How far the newest rollout of a request has come. Two queries."""
-    steps = Prefetch("steps", RolloutStep.objects.select_related("agent__report", "agent__target"))
-    rollout = request.rollouts.select_related("target").prefetch_related(steps).first()
-    if rollout is None:
-        return Progress(request, None, [], [])
-    rows = list(rollout.steps.all())
-    return Progress(
-        request=request,
-        rollout=rollout,
-        steps=_boxes(request, rollout, rows),
-        agents=_agents(request, rollout, rows),
-    )
-
-
-def _boxes(request: Request, rollout: Rollout, rows: list[RolloutStep]) -> list[StepBox]:
-    names = _planned(request)
-    reached = [name for name in names if any(row.step == name for row in rows)]
-    here = rollout.step if rollout.step in names else (reached[-1] if reached else names[0])
-    return [
-        _box(name, rollout, [row for row in rows if row.step == name], names=names, here=here)
-        for name in names
-    ]
-
-
-def _planned(request: Request) -> list[str]:
-    """The steps a request of this kind goes through."""
-    if request.kind == Request.Kind.DEPLOY_DARK:
-        return ["load"]
-    if request.kind in {Request.Kind.RETIRE, Request.Kind.STOP}:
-        return ["retire"]
-    if request.kind == Request.Kind.ROLLBACK:
-        return ["commit", "retire"] if request.replaces_id else ["commit"]
-    return ["load", "commit", *(("bake", "retire") if request.replaces_id else ())]
-
-
-def _box(
-    name: str, rollout: Rollout, rows: list[RolloutStep], *, names: list[str], here: str
-) -> StepBox:
-    asked = [row for row in rows if row.required]
-    if rollout.step == Rollout.Step.DONE or names.index(name) < names.index(here):
-        standing = "done"
-    elif name != here:
-        standing = "next"
-    else:
-        standing = "failed" if rollout.step in {"failed", "superseded"} else "now"
-    return StepBox(
-        name=name,
-        words=STEP_WORDS[name],
-        standing=standing,
-        done=sum(row.done_at is not None for row in asked),
-        asked=len(asked),
-        at=min((row.asked_at for row in rows), default=None),
-    )
-
-
-def _agents(request: Request, rollout: Rollout, rows: list[RolloutStep]) -> list[AgentRow]:
-    """The agents of the present step, or of the last one when all is over."""
-    names = [row.step for row in rows]
-    here = rollout.step if rollout.step in names else (names[-1] if names else "")
-    now = rollout.ended_at or timezone.now()
-    return [
-        _agent_row(row, digest=request.deployment.version.digest, now=now)
-        for row in sorted(rows, key=lambda one: one.agent.name)
-        if row.step == here
-    ]
-
-
-def _agent_row(row: RolloutStep, *, digest: str, now: datetime) -> AgentRow:
-    report = observed.report_of(row.agent)
-    item = next((one for one in observed.items(report) if one.get("digest") == digest), {})
-    silent = observed.is_silent(row.agent, now=now)
-    standing, shape = _standing(row, silent=silent)
-    return AgentRow(
-        agent=row.agent,
-        step=row,
-        standing=standing,
-        shape=shape,
-        phase=_reported(item),
-        reason=row.detail or row.reason or str(item.get("detail") or item.get("reason") or ""),
-        generation=report.observed_generation if report else None,
-        silent=silent,
-    )
-
-
-def _standing(row: RolloutStep, *, silent: bool) -> tuple[str, str]:
-    if row.failed_at:
-        return "refused", "failed"
-    if row.done_at:
-        return "done", "passed"
-    if not row.required:
-        return "not required", "excused"
-    return ("unknown", "unknown") if silent else ("working", "executing")
-
-
-def _reported(item: Mapping[str, object]) -> str:
-    if not item:
-        return "not loaded"
-    return f"{item.get('role', '')} {item.get('phase', '')}".strip()

@@ -39,12 +39,7 @@ def rollback(
     if under_way := _under_way(place, found, to=to):
         return under_way
     rows = at_once.locked(place, found)
-    present, candidate = at_once.champion_among(rows), _candidate_among(rows)
-    leaving: Deployment | None = present
-    if candidate and present and to in {None, present.version.number}:
-        former, leaving, present = present, candidate, None
-    else:
-        former = _former(rows, to=to)
+    former, leaving = _chosen(rows, to=to)
     request, rules = at_once.take_over(
         former,
         kind=Request.Kind.ROLLBACK,
@@ -55,9 +50,9 @@ def rollback(
         now=now,
     )
     live = targets[Target.Tier.LIVE]
-    if candidate:
-        _dismiss(candidate, request=request, targets=targets, journal=journal, now=now)
+    _dismiss_candidate(rows, request=request, targets=targets, journal=journal, now=now)
     _retire_leftovers(rows, former, request=request, journal=journal, now=now)
+    present = None if former.role == Deployment.Role.CHAMPION else leaving
     if former.role != Deployment.Role.CHAMPION:
         _exchange(former, present, request=request, live=live, journal=journal, now=now)
     rollouts.begin_switched(
@@ -80,12 +75,20 @@ def _under_way(place: Environment, model: RegisteredModel, *, to: int | None) ->
     return None
 
 
+def _chosen(rows: list[Deployment], *, to: int | None) -> tuple[Deployment, Deployment | None]:
+    """Return who is to answer, and who stops: in a stage that is the candidate."""
+    present, candidate = at_once.champion_among(rows), _candidate_among(rows)
+    if candidate and present and to in {None, present.version.number}:
+        return present, candidate
+    return _former(rows, to=to), present
+
+
 def _candidate_among(rows: list[Deployment]) -> Deployment | None:
     return next((d for d in rows if d.role == Deployment.Role.CANDIDATE), None)
 
 
-def _dismiss(
-    candidate: Deployment,
+def _dismiss_candidate(
+    rows: list[Deployment],
     *,
     request: Request,
     targets: dict[str, Target],
@@ -93,6 +96,9 @@ def _dismiss(
     now: datetime,
 ) -> None:
     """Put the candidate of the rollout that ended back where it was."""
+    candidate = _candidate_among(rows)
+    if candidate is None:
+        return
     promoted = candidate.requests.filter(kind=Request.Kind.PROMOTE).order_by("-created_at").first()
     rollouts.step_down(
         candidate,

@@ -13,6 +13,7 @@ from governance.access import Permission
 from governance.errors import GovernanceError, Invalid
 from promotion.models import Approval, Request
 from promotion.selectors import promotion_page
+from promotion.selectors.progress import progress as progress_of
 from promotion.selectors.promotions import promotions_page
 from promotion.services import passwords, requests
 from promotion.views.frame import (
@@ -57,7 +58,10 @@ def progress(request: HttpRequest, pk: UUID) -> HttpResponse:
     """The live part of one request. When the request has moved on, the whole page reloads."""
     found = promotion_page.find(pk)
     _require_view(request, found)
-    context = {"progress": promotion_page.progress(found)}
+    context = {
+        "progress": progress_of(found),
+        "may_operate": _may_operate(request, found),
+    }
     response = live(request, "parts/progress.html", context)
     if request.GET.get("state") not in {None, found.state}:
         response["HX-Refresh"] = "true"
@@ -140,9 +144,7 @@ def shown(request: HttpRequest, pk: UUID, *, error: GovernanceError | None = Non
         "nav": "promotions",
         "meanings": MEANINGS.items(),
         "may_sign": _may_sign(request, found),
-        "may_operate": access.allowed(
-            actor, Permission.OPERATE, environment=row.environment, group=row.model.group
-        ),
+        "may_operate": _may_operate(request, row),
         "is_requester": (row.requester_kind, row.requester_id) == (actor.kind, actor.id),
         "form": request.POST,
         "error": error,
@@ -167,6 +169,12 @@ def _may_sign(request: HttpRequest, found: promotion_page.PromotionPage) -> str:
     if any(one.person == actor.person for one in found.approvals):
         return "You have signed it. It waits for somebody else."
     return ""
+
+
+def _may_operate(request: HttpRequest, row: Request) -> bool:
+    return access.allowed(
+        actor_of(request), Permission.OPERATE, environment=row.environment, group=row.model.group
+    )
 
 
 def _require_view(request: HttpRequest, row: Request) -> None:

@@ -16,6 +16,7 @@ from promotion.views import (
     past,
     policies,
     promotions,
+    steering,
 )
 from promotion.views.styleguide import styleguide
 
@@ -34,6 +35,9 @@ urlpatterns = [
     path("promotions/<uuid:pk>/progress/", promotions.progress, name="progress"),
     path("promotions/<uuid:pk>/sign/", promotions.sign, name="sign"),
     path("promotions/<uuid:pk>/withdraw/", promotions.withdraw, name="withdraw"),
+    path("rollouts/<uuid:pk>/pause/", steering.steer, {"verb": "pause"}, name="pause"),
+    path("rollouts/<uuid:pk>/resume/", steering.steer, {"verb": "resume"}, name="resume"),
+    path("rollouts/<uuid:pk>/abort/", steering.steer, {"verb": "abort"}, name="abort"),
     path(
         "environments/<slug:environment>/models/<slug:name>/roll-back/",
         at_once.roll_back,
