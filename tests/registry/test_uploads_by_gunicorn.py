@@ -84,7 +84,7 @@ def send(port, bearer, asha) -> Callable[..., bytes]:
             try:
                 link.sendall(body)
                 link.shutdown(socket.SHUT_WR)
-            except (BrokenPipeError, ConnectionResetError):
+            except OSError:
                 pass  # Refused before all of it was read.
             answer = b""
             try:

@@ -37,6 +37,11 @@ class Outside:
             self.process.kill()
             self.process.wait(20)
 
+    def leave(self) -> None:
+        if self.process:
+            self.process.terminate()
+            self.process.wait(40)
+
     @property
     def url(self) -> str:
         import json
@@ -55,7 +60,7 @@ def outside(system: System, tmp_path: Path) -> Iterator[Outside]:
     agent = Outside(system, tmp_path / "outside")
     agent.start()
     yield agent
-    agent.stop()
+    agent.leave()  # In order: others use the system, and a silent agent is not theirs.
 
 
 def test_an_agent_answers_with_everything_down_also_after_a_restart(
