@@ -7,24 +7,15 @@ the tier's document and no other. Documents are numbered per environment and nev
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-from governance.names import SLUG
+from promotion.policy_parts import Freeze, Gates, Slug, Strict
 from promotion.stages import Stages
 
 SCHEMA_ID = "lockgate.policy/1"
-Slug = Annotated[str, Field(pattern="^" + SLUG.pattern.replace(r"\Z", "$"))]
 SigningRole = Literal["approver", "risk"]
 TIERS = ("low", "medium", "high")
 """Risk tiers of models that may have a document of their own."""
-
-
-class Strict(BaseModel):
-    """Unknown fields are refused, and ``"1"`` is no number."""
-
-    model_config = ConfigDict(
-        extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True
-    )
 
 
 class Approvals(Strict):
@@ -33,7 +24,7 @@ class Approvals(Strict):
     count: Annotated[int, Field(ge=0, le=5)] = 1
     """Persons who must approve."""
 
-    roles: Annotated[list[SigningRole], Field(min_length=1)] = ["approver", "risk"]
+    roles: Annotated[list[SigningRole], Field(min_length=1)] = Field(default=["approver", "risk"])
     """Roles that may sign. One of them is enough for each signature."""
 
     with_risk_of: Annotated[int, Field(ge=0, le=5)] = 0
@@ -79,7 +70,7 @@ class Policy(Strict):
     minimum_pairs: Annotated[int, Field(ge=0)] = 0
     """Paired dark scores a version needs while another one is champion."""
 
-    through: list[Slug] = []
+    through: list[Slug] = Field(default=[])
     """Environments in which the same digest must answer, confirmed, before this one."""
 
     minimum_agents: Annotated[int, Field(ge=1)] = 1
@@ -108,6 +99,12 @@ class Policy(Strict):
 
     expiry_hours: Annotated[float, Field(gt=0, le=8_760)] = 168.0
     """How long a request may stay open."""
+
+    gates: Gates = Gates()
+    """Gates a version must pass beside those above, each with its parameters."""
+
+    freeze: list[Freeze] = Field(default=[])
+    """Times in which nothing is asked for or carried out here. A rollback always is."""
 
     def quorum(self, kind: str) -> Quorum:
         """Return the signatures a request of ``kind`` needs."""

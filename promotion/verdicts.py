@@ -29,6 +29,11 @@ Verdict = Allowed | Denied
 Outcome = Literal["passed", "failed", "inconclusive", "not_applicable"]
 
 
+def not_asked(gate: str) -> "GateResult":
+    """The verdict of a gate that the policy does not name."""
+    return GateResult(gate, "not_applicable", "The policy does not ask for it.")
+
+
 @dataclass(frozen=True, slots=True)
 class GateResult:
     """A gate's verdict with the facts it rests on. Only ``passed`` promotes.

@@ -108,6 +108,39 @@ class VersionFile(models.Model):
         return self.path
 
 
+class Attestation(models.Model):
+    """Evidence that came after the manifest, sealed as a blob. It overrides nothing."""
+
+    class Kind(models.TextChoices):
+        VALIDATION_REPORT = "validation_report", "validation report"
+        DATA_DETAILS = "data_details", "data details"
+        MODEL_CARD = "model_card", "model card"
+        OTHER = "other", "other"
+
+    id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
+    version = models.ForeignKey(ModelVersion, models.PROTECT, related_name="attestations")
+    kind = models.CharField(max_length=20, choices=Kind.choices)
+    blob = models.ForeignKey(Blob, models.PROTECT, related_name="+")
+    document = models.JSONField()
+    attested_by = models.CharField(max_length=150)
+    persons = models.JSONField(default=list)
+    """Who stands behind it: the person who signed in, or the token's owner."""
+    by_author = models.BooleanField()
+    """One of those persons is an author of the version."""
+    at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering: ClassVar = ["at"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["version", "kind", "blob"], name="attested_once_in_the_same_words"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} of {self.version}"
+
+
 class Inspection(models.Model):
     """What parsing a version's files in a limited subprocess found. Runs nothing."""
 

@@ -43,7 +43,8 @@ def version(of: RegisteredModel, number: int) -> ModelVersion:
     Raises:
         NotFound: there is none.
     """
-    found = versions(of).defer(None).filter(number=number).first()
+    rows = versions(of).defer(None).prefetch_related("attestations")
+    found = rows.filter(number=number).first()
     if found is None:
         message = f"There is no version {number} of {of.name}."
         raise NotFound(message, code="no_such_version")

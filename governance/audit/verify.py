@@ -33,7 +33,11 @@ GUARDS = frozenset(
         ("registry_registeredmodel", "audited"),
         ("registry_registeredmodel", "never_deleted"),
         ("registry_modelversion", "audited"),
-        *((f"registry_{name}", "append_only") for name in ("blob", "modelversion", "versionfile")),
+        ("registry_attestation", "audited"),
+        *(
+            (f"registry_{name}", "append_only")
+            for name in ("attestation", "blob", "modelversion", "versionfile")
+        ),
         *(
             (f"promotion_{table}", trigger)
             for table in ("deployment", "request", "rollout", "target", "agent", "webhook")

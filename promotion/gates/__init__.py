@@ -1,12 +1,31 @@
 """Gates: pure functions from facts to a verdict, one small module each.
 
 The caller gathers the facts once (``promotion.selectors.facts``), so a stored
-verdict can be derived again from the facts stored with it.
+verdict can be derived again from the facts stored with it. The first four are judged
+always; of the others those that the policy names. Those in ``AT_EXECUTION`` are judged
+again under lock when a request is carried out: failing then blocks it, and voids nothing.
 """
 
 from collections.abc import Callable, Mapping
 
-from promotion.gates import dark_first, dark_pairs, inspected, lower_environment
+from promotion.gates import (
+    attested,
+    dark_comparison,
+    dark_first,
+    dark_pairs,
+    data_age,
+    documentation,
+    frozen,
+    golden,
+    inputs,
+    inspected,
+    latency,
+    live_hours,
+    lower_environment,
+    memory,
+    metrics,
+    pipeline,
+)
 from promotion.gates.facts import Facts
 from promotion.policies import Policy
 from promotion.verdicts import GateResult
@@ -18,15 +37,46 @@ GATES: Mapping[str, Gate] = {
     "lower_environment": lower_environment.judge,
     "dark_first": dark_first.judge,
     "dark_pairs": dark_pairs.judge,
+    golden.NAME: golden.judge,
+    inputs.NAME: inputs.judge,
+    metrics.NAME: metrics.judge,
+    live_hours.NAME: live_hours.judge,
+    documentation.NAME: documentation.judge,
+    attested.NAME: attested.judge,
+    data_age.NAME: data_age.judge,
+    pipeline.NAME: pipeline.judge,
+    dark_comparison.NAME: dark_comparison.judge,
+    latency.NAME: latency.judge,
+    memory.NAME: memory.judge,
+    frozen.NAME: frozen.judge,
 }
 FOR_KIND: Mapping[str, tuple[str, ...]] = {
-    "deploy_dark": ("inspected", "lower_environment"),
-    "promote": ("inspected", "lower_environment", "dark_first", "dark_pairs"),
-    "retire": (),
-    "rollback": (),
+    "deploy_dark": ("inspected", "lower_environment", documentation.NAME, frozen.NAME),
+    "promote": tuple(GATES),
 }
+ALWAYS = frozenset({"inspected", "lower_environment", "dark_first", "dark_pairs"})
+AT_EXECUTION = (memory.NAME, frozen.NAME)
 
 
 def judge(kind: str, facts: Facts, policy: Policy) -> list[GateResult]:
     """Run every gate a request of ``kind`` has to pass, in a fixed order."""
-    return [GATES[name](facts, policy) for name in FOR_KIND[kind]]
+    wanted = ALWAYS | _named(policy)
+    return [GATES[name](facts, policy) for name in FOR_KIND.get(kind, ()) if name in wanted]
+
+
+def judge_again(kind: str, facts: Facts, policy: Policy) -> list[GateResult]:
+    """Run the gates that count at the moment of carrying out."""
+    wanted = _named(policy).intersection(AT_EXECUTION)
+    return [GATES[name](facts, policy) for name in FOR_KIND.get(kind, ()) if name in wanted]
+
+
+def count_at_execution(policy: Policy) -> bool:
+    """Whether the policy asks for any gate that is judged again."""
+    return bool(_named(policy).intersection(AT_EXECUTION))
+
+
+def _named(policy: Policy) -> frozenset[str]:
+    """The gates a policy gives parameters for."""
+    parts = type(policy.gates).model_fields
+    named = {name for name in parts if getattr(policy.gates, name) is not None}
+    return frozenset(named | ({frozen.NAME} if policy.freeze else set()))

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import Self
+from typing import Any, Self
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +14,17 @@ class Facts:
         answering_in: environment -> agents that confirm this digest as their champion.
         deployment_state: the version's state in the environment asked for.
         champion: number of the version that answers there, or None.
+        at: when they were gathered, in UTC.
+        ran_on: what agents that hold the version report of it: name, golden transactions passed
+            and in total, memory in bytes, answers measured and their latency.
+        live_hours: environment -> hours that an agent heard now has answered with it.
+        inputs_added, inputs_removed, inputs_narrowed: features, against the champion's; None
+            where there is no champion.
+        limits: the model's satisficing metrics and their upper bounds.
+        undocumented: what the manifest or the model leave out.
+        attested: kinds of evidence given by persons who are no authors.
+        data_until: the day the newest training data ends, or "".
+        resident: agent of the target -> bytes it holds in memory now.
         pairs: dark scores paired with the champion's; ``flips``: those with another decision.
     """
 
@@ -26,6 +37,24 @@ class Facts:
     flips: int = 0
     errors: int = 0
     mean_absolute_difference: float = 0.0
+    at: str = ""
+    ran_on: tuple[Mapping[str, Any], ...] = ()
+    live_hours: Mapping[str, float] = field(default_factory=dict)
+    inputs_added: tuple[str, ...] | None = None
+    inputs_removed: tuple[str, ...] | None = None
+    inputs_narrowed: tuple[str, ...] | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    champion_metrics: Mapping[str, float] = field(default_factory=dict)
+    optimising_metric: str = ""
+    higher_is_better: bool = True
+    limits: Mapping[str, float] = field(default_factory=dict)
+    undocumented: tuple[str, ...] = ()
+    attested: tuple[str, ...] = ()
+    data_until: str = ""
+    pipeline: str = ""
+    champion_pipeline: str = ""
+    latency_budget_ms: float | None = None
+    resident: Mapping[str, int] = field(default_factory=dict)
 
     def as_document(self) -> dict[str, object]:
         """The form they are stored and hashed in."""

@@ -1,13 +1,20 @@
 """Gathers what gates judge by, in a constant number of queries."""
 
-from datetime import datetime
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from numbers import Real
+from typing import Any
 
 from governance.models import Environment
+from promotion.compatibility import compare_inputs
 from promotion.confirmation import Standing, confirm
 from promotion.gates.facts import Facts
-from promotion.models import DarkTally, Deployment
+from promotion.models import Agent, AgentReport, DarkTally, Deployment, ServingInterval, Target
 from promotion.selectors import fleet_facts
 from registry.models import ModelVersion
+
+REQUIRED = ("training", "datasets", "metrics", "environment_lock")
+"""Parts of a manifest that documentation is complete with."""
 
 
 def gather(
@@ -22,6 +29,9 @@ def gather(
     tally = _tally(version, environment, champion)
     inspection = version.inspection
     scored = tally.scored if tally else 0
+    other = champion.version if champion and champion.version_id != version.pk else None
+    inputs = compare_inputs(other.manifest, version.manifest) if other else None
+    model = version.model
     return Facts(
         inspection=inspection.status,
         inspection_reasons=tuple(map(str, inspection.reasons)),
@@ -34,6 +44,24 @@ def gather(
         mean_absolute_difference=tally.sum_absolute_difference / scored
         if tally and scored
         else 0.0,
+        at=now.astimezone(UTC).isoformat(),
+        ran_on=tuple(_ran_on(version, now=now)),
+        live_hours=_live_hours(version, now=now),
+        inputs_added=inputs.added if inputs else None,
+        inputs_removed=inputs.removed if inputs else None,
+        inputs_narrowed=inputs.narrowed if inputs else None,
+        metrics=_numbers(version.manifest.get("metrics")),
+        champion_metrics=_numbers(other.manifest.get("metrics")) if other else {},
+        optimising_metric=model.optimising_metric,
+        higher_is_better=model.optimising_direction == "max",
+        limits=_numbers(model.satisficing),
+        undocumented=tuple(_undocumented(version)),
+        attested=tuple(_attested(version)),
+        data_until=_data_until(version.manifest),
+        pipeline=str(version.manifest.get("pipeline_digest") or ""),
+        champion_pipeline=str(other.manifest.get("pipeline_digest") or "") if other else "",
+        latency_budget_ms=model.latency_budget_ms,
+        resident=_resident(environment, now=now),
     )
 
 
@@ -69,3 +97,93 @@ def _answering_in(version: ModelVersion, *, now: datetime) -> dict[str, int]:
             finding.standing is Standing.CONFIRMED for finding in confirmation.findings
         )
     return found
+
+
+def _ran_on(version: ModelVersion, *, now: datetime) -> Iterator[dict[str, Any]]:
+    """What each agent that is heard now, and has the version ready, says of it. One query."""
+    reports = AgentReport.objects.filter(
+        agent__left_at=None,
+        at__gt=now - fleet_facts.lease(),
+        versions__contains=[{"digest": version.digest}],
+    ).select_related("agent__target__environment")
+    for report in reports.order_by("agent__name"):
+        item = next(one for one in report.versions if one["digest"] == version.digest)
+        golden, latency = item.get("golden") or {}, item.get("latency") or {}
+        yield {
+            "agent": report.agent.name,
+            "environment": report.agent.target.environment.slug,
+            "phase": item["phase"],
+            "golden_passed": golden.get("passed", 0),
+            "golden_total": golden.get("total", 0),
+            "memory_bytes": item.get("memory_bytes") or 0,
+            "answers": latency.get("count", 0),
+            "p50_ms": latency.get("p50_ms", 0.0),
+            "p95_ms": latency.get("p95_ms", 0.0),
+            "p99_ms": latency.get("p99_ms", 0.0),
+        }
+
+
+def _live_hours(version: ModelVersion, *, now: datetime) -> dict[str, float]:
+    """For how long agents that are heard now have answered with it, by environment. One query."""
+    running = ServingInterval.objects.filter(
+        version=version,
+        role=Deployment.Role.CHAMPION,
+        ended_at=None,
+        agent__left_at=None,
+        agent__report__at__gt=now - fleet_facts.lease(),
+    ).values_list("agent__target__environment__slug", "began_at")
+    found: dict[str, float] = {}
+    for slug, began in running:
+        hours = (now - began).total_seconds() / 3_600
+        found[slug] = max(found.get(slug, 0.0), round(hours, 4))
+    return found
+
+
+def _resident(environment: Environment, *, now: datetime) -> dict[str, int]:
+    """What the live agents here hold in memory. One query."""
+    rows = Agent.objects.filter(
+        target__environment=environment,
+        target__tier=Target.Tier.LIVE,
+        left_at=None,
+        cordoned=False,
+        report__at__gt=now - fleet_facts.lease(),
+    ).select_related("report")
+    return {
+        agent.name: int(agent.report.counters.get("resident_bytes") or 0)
+        for agent in rows.order_by("name")
+    }
+
+
+def _undocumented(version: ModelVersion) -> Iterator[str]:
+    model, manifest = version.model, version.manifest
+    for name in ("purpose", "owner", "optimising_metric"):
+        if not getattr(model, name):
+            yield f"the model's {name.replace('_', ' ')}"
+    for name in REQUIRED:
+        if not manifest.get(name):
+            yield name.replace("_", " ")
+    training = manifest.get("training")
+    if isinstance(training, Mapping) and not training.get("commit"):
+        yield "training commit"
+
+
+def _attested(version: ModelVersion) -> list[str]:
+    """Kinds of evidence that others than its authors have given. One query."""
+    kinds = version.attestations.filter(by_author=False).values_list("kind", flat=True)
+    return sorted(set(kinds))
+
+
+def _data_until(manifest: Mapping[str, Any]) -> str:
+    datasets = manifest.get("datasets")
+    days = [
+        str(one["to"])
+        for one in (datasets if isinstance(datasets, list) else [])
+        if isinstance(one, Mapping) and one.get("to")
+    ]
+    return max(days, default="")
+
+
+def _numbers(value: object) -> dict[str, float]:
+    if not isinstance(value, Mapping):
+        return {}
+    return {str(name): float(one) for name, one in value.items() if isinstance(one, Real)}

@@ -31,6 +31,18 @@ GATES: Mapping[str, str] = {
     "lower_environment": "Answers in the environments before",
     "dark_first": "Dark first",
     "dark_pairs": "Compared on real traffic",
+    "golden": "Golden transactions",
+    "inputs": "Callers can call it",
+    "metrics": "Metrics",
+    "live_hours": "Answered long enough elsewhere",
+    "documentation": "Documented",
+    "attested": "Attested by others",
+    "data_age": "Age of the data",
+    "pipeline": "Same pipeline",
+    "dark_comparison": "Decides nearly the same",
+    "latency": "Latency budget",
+    "memory": "Fits in memory",
+    "frozen": "No freeze",
 }
 
 

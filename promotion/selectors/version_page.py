@@ -118,7 +118,9 @@ def find(name: str, number: int) -> ModelVersion:
     """
     rows = ModelVersion.objects.select_related("model", "inspection", "manifest_blob")
     try:
-        return rows.prefetch_related("files__blob").get(model__name=name, number=number)
+        return rows.prefetch_related("files__blob", "attestations").get(
+            model__name=name, number=number
+        )
     except ModelVersion.DoesNotExist:
         message = f"There is no version {number} of {name}."
         raise NotFound(message, code="unknown_version") from None

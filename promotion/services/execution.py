@@ -9,10 +9,10 @@ from django.utils import timezone
 from governance.actors import Actor
 from governance.audit.actions import Action
 from governance.errors import Conflict
-from promotion import rules
+from promotion import gates, rules
 from promotion.models import Approval, Deployment, Request, Rollout, Target
 from promotion.policies import Policy as Rules
-from promotion.selectors import approvers, fleet_facts
+from promotion.selectors import approvers, facts, fleet_facts
 from promotion.services import publishing, rollouts
 from promotion.services.journal import Journal
 from promotion.services.rollouts.beginning import TIER
@@ -68,6 +68,8 @@ def execute(
     minimum = 1 if request.kind == Request.Kind.DEPLOY_DARK else found.minimum_agents
     if target is None or len(fleet_facts.required(target, now=now)) < minimum:
         return _wait(request, f"waiting for {minimum} agent(s)", journal)
+    if blocked := _blocked(request, champion=champion, rules=found, now=now):
+        return _wait(request, blocked, journal)
     refuse_if_in_progress(request)
     request.state, request.detail = Request.State.EXECUTING, ""
     request.save(update_fields=["state", "detail"])
@@ -146,6 +148,18 @@ def void_if_lapsed(
     request.save(update_fields=["state", "settled_at", "detail"])
     journal.request(Action.REQUEST_VOIDED, request, rule=verdict.rule, detail=verdict.reason)
     return True
+
+
+def _blocked(request: Request, *, champion: Deployment | None, rules: Rules, now: datetime) -> str:
+    """Say what keeps a request from being carried out now, or ``""``. It stays approved."""
+    if not gates.count_at_execution(rules):
+        return ""
+    asked = request.deployment
+    gathered = facts.gather(
+        asked.version, request.environment, deployment=asked, champion=champion, now=now
+    )
+    results = gates.judge_again(request.kind, gathered, rules)
+    return " ".join(result.reason for result in results if not result.passes())
 
 
 def _wait(request: Request, detail: str, journal: Journal) -> bool:

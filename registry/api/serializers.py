@@ -5,7 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from governance.api.fields import Choice, Number, Slug, Strict, Text
-from registry.models import RegisteredModel
+from registry.models import Attestation, RegisteredModel
 
 _DIRECTIONS = [("max", "higher is better"), ("min", "lower is better")]
 
@@ -62,6 +62,23 @@ class ReasonOut(serializers.Serializer[Any]):
     detail = serializers.CharField()
 
 
+class AttestationIn(Strict):
+    """Evidence: what it is, and what it says."""
+
+    kind = Choice(choices=Attestation.Kind.choices)
+    document = serializers.DictField()
+
+
+class AttestationOut(serializers.ModelSerializer[Attestation]):
+    """Evidence as it was given."""
+
+    sha256 = serializers.CharField(source="blob_id")
+
+    class Meta:
+        model = Attestation
+        fields = ("id", "kind", "sha256", "document", "attested_by", "by_author", "at")
+
+
 class VersionOut(serializers.Serializer[Any]):
     """A version as lists show it."""
 
@@ -83,6 +100,7 @@ class VersionDetailOut(VersionOut):
     inspected_at = serializers.DateTimeField(source="inspection.finished_at", allow_null=True)
     facts = serializers.DictField(source="inspection.facts")
     manifest = serializers.DictField()
+    attestations = AttestationOut(source="attestations.all", many=True)
 
 
 class BlobOut(serializers.Serializer[Any]):

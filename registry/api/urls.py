@@ -10,4 +10,8 @@ urlpatterns = [
     path("models/<str:model>", views.ModelView.as_view()),
     path("models/<str:model>/versions", views.VersionsView.as_view()),
     path("models/<str:model>/versions/<int:number>", views.VersionView.as_view()),
+    path(
+        "models/<str:model>/versions/<int:number>/attestations",
+        views.AttestationsView.as_view(),
+    ),
 ]

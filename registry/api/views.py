@@ -19,7 +19,7 @@ from governance.errors import Invalid
 from registry import manifests, selectors
 from registry.api import serializers, uploads
 from registry.models import ModelVersion
-from registry.services import blobs, registered_models, versions
+from registry.services import attestations, blobs, registered_models, versions
 from registry.services.registered_models import Description
 
 PAGED = [OpenApiParameter(name) for name in pagination.PARAMETERS]
@@ -157,6 +157,27 @@ class VersionView(ApiView):
     def get(self, request: Request, model: str, number: int) -> Response:
         """Show a version; ``status`` is inspecting, ready, or rejected with reasons."""
         return Response(version_out(find_version(request, model, number)))
+
+
+class AttestationsView(ApiView):
+    """Evidence that came after the manifest."""
+
+    @extend_schema(
+        operation_id="attest_version",
+        request=serializers.AttestationIn,
+        responses={200: serializers.AttestationOut, 201: serializers.AttestationOut},
+    )
+    def post(self, request: Request, model: str, number: int) -> Response:
+        """Put evidence beside a version: 201, or 200 for the same document again."""
+        body = serializers.AttestationIn(data=request.data)
+        body.is_valid(raise_exception=True)
+        attested = attestations.attest(
+            version=find_version(request, model, number),
+            actor=actor_of(request),
+            **body.validated_data,
+        )
+        code = status.HTTP_201_CREATED if attested.is_new else status.HTTP_200_OK
+        return Response(serializers.AttestationOut(attested.attestation).data, status=code)
 
 
 def find_version(request: Request, model: str, number: int) -> ModelVersion:
