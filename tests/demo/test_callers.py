@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from lockgate.demo.errors import StoryError
+from lockgate.demo.story.stage import wait_until
 from lockgate.demo.traffic import Traffic
 
 
@@ -74,11 +75,10 @@ def test_callers_go_to_every_agent_and_count_what_they_see():
 
 def test_an_error_counts_as_a_failure_and_is_told_in_words():
     with _serving("1") as one, _serving("") as two:
-        with (
-            Traffic(model="m", agents={"a": _url(one), "b": _url(two)}, rate=100) as traffic,
-            pytest.raises(StoryError, match="not all answer"),
-        ):
-            traffic.wait_all_answer(2, seconds=1.5)
+        with Traffic(model="m", agents={"a": _url(one), "b": _url(two)}, rate=100) as traffic:
+            wait_until(lambda: traffic.tally().failed > 0, what="a failed request is told")
+            with pytest.raises(StoryError, match="not all answer"):
+                traffic.wait_all_answer(2, seconds=0.5)
         tally = traffic.stop()
 
     assert tally.failed == len(two.seen) > 0
