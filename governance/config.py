@@ -9,8 +9,10 @@ and puts their URLs and keys into the environment before this is read.
 from functools import cache
 from pathlib import Path
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from governance import addresses
 
 
 class Misconfigured(SystemExit):
@@ -68,6 +70,12 @@ class Config(BaseSettings):
     webhook_ca_file: Path | None = None
     """Certificates to trust in webhooks' receivers, where the system's own are not enough."""
 
+    trusted_proxies: str = ""
+    """Networks of reverse proxies whose ``X-Forwarded-For`` counts, comma-separated CIDR.
+
+    Empty: nobody's does. Limits of sign-in and the access log go by that address.
+    """
+
     secure_cookies: bool = False
     """On behind TLS. Off, sessions also work on plain loopback."""
 
@@ -84,6 +92,12 @@ class Config(BaseSettings):
 
     sweep_seconds: float = Field(default=2.0, gt=0)
     """How often beat looks for what nobody was woken for. One indexed query each time."""
+
+    @field_validator("agent_networks", "trusted_proxies")
+    @classmethod
+    def _are_networks(cls, value: str) -> str:
+        addresses.networks(value)
+        return value
 
 
 @cache

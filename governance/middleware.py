@@ -3,8 +3,10 @@
 from collections.abc import Callable
 from urllib.parse import unquote_to_bytes
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
 
+from governance import addresses
 from governance.api import problems
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
@@ -26,6 +28,22 @@ class ReadableAddress:
         if problems.is_api(request):
             return problems.problem(400, code="bad_request", detail=detail)
         return HttpResponseBadRequest(detail, content_type="text/plain; charset=utf-8")
+
+
+class CallersAddress:
+    """Behind a proxy of ours, let ``REMOTE_ADDR`` be the caller's and not the proxy's."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if trusted := addresses.networks(settings.CONFIG.trusted_proxies):
+            request.META["REMOTE_ADDR"] = addresses.caller(
+                remote=request.META.get("REMOTE_ADDR", ""),
+                forwarded=request.META.get("HTTP_X_FORWARDED_FOR", ""),
+                trusted=trusted,
+            )
+        return self.get_response(request)
 
 
 class AdminPolicy:
