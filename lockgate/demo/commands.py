@@ -17,7 +17,7 @@ from lockgate.demo.narrator import Narrator, print_places
 from lockgate.demo.packing import MODEL
 from lockgate.demo.people import APPROVER, CI
 from lockgate.demo.story.opening import agreed
-from lockgate.demo.story.stage import PROD, Stage, expect
+from lockgate.demo.story.stage import PROD, Stage, expect, signed_at
 from lockgate.demo.system import System
 from lockgate.demo.traffic import CALM
 from lockgate.errors import LockgateError
@@ -67,13 +67,12 @@ def check(*, home: Home = None, store: Store = "") -> None:
 def approve_by_page(stage: Stage) -> None:
     """Sign in, open the page of the waiting request, and sign with its form."""
     person = stage.people[APPROVER]
-    decided = time.time()
     with Browser(stage.system.url) as browser:
         browser.sign_in(username=person.name, password=person.password)
-        decided = time.time()
         browser.approve(stage.waiting, password=person.password, comment="By the page's form.")
     number = max(stage.versions)
     answering = stage.callers().wait_all_answer(number, seconds=60)
+    decided = signed_at(stage.people.client(CI).promotion(stage.waiting))
     stage.tell.switched(
         f"version {number} approved by the page",
         seconds=answering - decided,

@@ -13,6 +13,7 @@ CI = "ci"
 SUBMITTER = "asha"
 APPROVER = "bram"
 SECOND_APPROVER = "dina"
+RISK = "cleo"
 OPERATOR = "omar"
 AUDITOR = "ada"
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from lockgate.client import Document
 from lockgate.demo.packing import MODEL
-from lockgate.demo.people import APPROVER, AUDITOR, CI, People
+from lockgate.demo.people import APPROVER, AUDITOR, CI, RISK, People
 from lockgate.demo.story.stage import LIVE, PROD, Stage, expect
 from lockgate.demo.system import CHECKOUT, read_json
 from lockgate.demo.traffic import BUSY, Traffic
@@ -56,10 +56,11 @@ def first_version(stage: Stage) -> None:
     stage.darken(version.number)
     request = stage.ask(version.number, PROD, to="production", reason="The first version")
     expect(request["state"], "open", what="a request that needs an approval")
+    stage.approve(request, by=RISK, comment="Exposure is within limits.")
     stage.approve(request, by=APPROVER, comment="First version; nothing to compare it with.")
     stage.wait_done(request)
     stage.confirm_champion(PROD, version.number)
-    stage.tell.say(f"approved by {APPROVER}; version 1 answers in {PROD}, {agreed(stage)}")
+    stage.tell.say(f"{RISK} and {APPROVER} approve; version 1 answers in {PROD}, {agreed(stage)}")
 
 
 def callers_arrive(stage: Stage) -> None:

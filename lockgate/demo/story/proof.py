@@ -6,7 +6,7 @@ import httpx
 
 from lockgate.demo.errors import StoryError
 from lockgate.demo.packing import MODEL
-from lockgate.demo.people import APPROVER, AUDITOR, SECOND_APPROVER
+from lockgate.demo.people import AUDITOR, RISK, SECOND_APPROVER
 from lockgate.demo.story.stage import PROD, Stage, expect
 from lockgate.demo.story.successor import compare
 from lockgate.demo.training import NEXT
@@ -55,7 +55,11 @@ def next_version(stage: Stage) -> None:
     stage.darken(version.number)
     compare(stage, version.number)
     request = stage.ask(version.number, PROD, to="production", reason="Retrained; your decision")
+    stage.approve(request, by=RISK, comment="Small steps, small risk.")
+    request = stage.people.client(AUDITOR).promotion(request["id"])
     expect(request["state"], "open", what="the last request")
     stage.waiting = request["id"]
     page = f"{stage.system.url}/promotions/{stage.waiting}/"
-    stage.tell.say(f"version {version.number} waits for an approval by {APPROVER}: {page}")
+    stage.tell.say(
+        f"version {version.number} has {RISK}'s signature and waits for one more: {page}"
+    )

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -115,14 +116,13 @@ class Stage:
 
     def approve(self, request: Document, *, by: str, comment: str) -> float:
         """Sign for exactly what a request shows; give the time of the decision."""
-        decided = time.time()
-        self.people.client(by).approve(
+        signed = self.people.client(by).approve(
             request["id"],
             content_hash=request["content_hash"],
             password=self.people[by].password,
             comment=comment,
         )
-        return decided
+        return signed_at(signed)
 
     def wait_done(self, request: Document, *, state: str = "done") -> Document:
         """Wait until a request has ended, in the state it should."""
@@ -172,6 +172,16 @@ class Stage:
     def memory(self) -> dict[str, int]:
         """Ask the live agents for the memory they take."""
         return {name: probe.resident_bytes(url) for name, url in self.live_agents().items()}
+
+
+def signed_at(request: Document) -> float:
+    """Give the time of a request's last signature, in seconds since the epoch."""
+    return max(read_time(signature["at"]) for signature in request["approvals"])
+
+
+def read_time(text: str) -> float:
+    """Read a time as the API writes it: the control plane's clock is this machine's."""
+    return datetime.fromisoformat(text).timestamp()
 
 
 def expect(found: Any, wanted: Any, *, what: str) -> None:

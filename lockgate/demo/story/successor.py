@@ -6,7 +6,7 @@ from lockgate.client import Document
 from lockgate.demo import probe
 from lockgate.demo.errors import StoryError
 from lockgate.demo.packing import MODEL
-from lockgate.demo.people import CI, SECOND_APPROVER, SUBMITTER
+from lockgate.demo.people import CI, RISK, SECOND_APPROVER, SUBMITTER
 from lockgate.demo.story.opening import agreed
 from lockgate.demo.story.stage import PROD, Stage, Version, expect, wait_until
 from lockgate.demo.training import BETTER
@@ -30,8 +30,10 @@ def switches_in(stage: Stage) -> None:
     compare(stage, 2)
     request = stage.ask(2, PROD, to="production", reason=REASON)
     _author_cannot_sign(stage, request)
+    stage.approve(request, by=RISK, comment="Fewer wrong refusals at the same risk.")
+    stage.tell.say(f"{RISK} signs as risk officer, for exactly what is shown")
     decided = stage.approve(request, by=SECOND_APPROVER, comment="Better, and quicker.")
-    stage.tell.say(f"{SECOND_APPROVER} signs for exactly what was shown")
+    stage.tell.say(f"{SECOND_APPROVER}, a second person, signs: that decides it")
     answering = stage.callers().wait_all_answer(2, seconds=60)
     stage.tell.switched(
         "version 2 approved", seconds=answering - decided, files="fetched and proved first"

@@ -1,10 +1,8 @@
 """What goes wrong is refused or taken back, and callers notice none of it."""
 
-import time
-
 from lockgate.demo.packing import MODEL
 from lockgate.demo.people import OPERATOR
-from lockgate.demo.story.stage import PROD, QA, Stage, expect
+from lockgate.demo.story.stage import PROD, QA, Stage, expect, read_time
 
 REFUSED = "GOLDEN_MISMATCH"
 
@@ -34,10 +32,10 @@ def back_and_return(stage: Stage) -> None:
 
 
 def _switch(stage: Stage, number: int, *, name: str, reason: str) -> None:
-    decided = time.time()
     request = stage.people.client(OPERATOR).rollback(PROD, MODEL, reason=reason, to=number)
     stage.tell.say(f"{OPERATOR}: {name}, because: {reason}")
     answering = stage.callers().wait_all_answer(number, seconds=60)
-    stage.tell.switched(name, seconds=answering - decided, files="cached by the agents")
+    seconds = answering - read_time(request["created_at"])
+    stage.tell.switched(name, seconds=seconds, files="cached by the agents")
     stage.wait_done(request)
     stage.confirm_champion(PROD, number)
