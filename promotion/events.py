@@ -29,15 +29,32 @@ TOLD = frozenset(
         "request.failed",
         "request.superseded",
         "deployment.darkened",
+        "deployment.admitted",
+        "deployment.recalled",
         "deployment.promoted",
         "deployment.restored",
         "deployment.retired",
+        "rollout.halted",
+        "rollout.paused",
+        "rollout.resumed",
+        "rollout.aborted",
         "agent.refused_state",
     }
 )
 """Actions of the audit vocabulary that are told. Everything else stays inside."""
 
-KEPT = ("kind", "state", "role", "digest", "replaces", "detail", "reason", "content_hash", "step")
+KEPT = (
+    "kind",
+    "state",
+    "role",
+    "digest",
+    "replaces",
+    "detail",
+    "reason",
+    "content_hash",
+    "step",
+    "stage",
+)
 """Facts of an entry that are told; names and comments of people are not among them."""
 
 PAUSES = (5, 30, 120, 600, 3_600, 10_800, 21_600, 43_200)

@@ -4,6 +4,7 @@ A guard reads nothing and does nothing. It says what is wrong, or says nothing; 
 switches back.
 """
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -17,6 +18,12 @@ class Seen:
     errors: int = 0
     latency: Mapping[str, float] = field(default_factory=dict)
     """Of the answers of the last minute: ``count`` and quantiles in milliseconds."""
+
+    scores: Mapping[str, int] = field(default_factory=dict)
+    """``count`` of scored answers since it was loaded, ``positive`` of them above the threshold."""
+
+    champions: Mapping[str, int] = field(default_factory=dict)
+    """The same of the version it is to replace, on the same agent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +39,18 @@ class Limits:
 
     budget_ms: float | None = None
 
+    decisions: float | None = None
+    """How far shares of scores above the threshold may lie apart; None for not held."""
+
 
 def breach(seen: Iterable[Seen], *, limits: Limits, during: str) -> str:
     """Say what is wrong with the answers, or ``""``."""
     rows = list(seen)
-    return _errors(rows, limits, during) or _latency(rows, limits, during)
+    return (
+        _errors(rows, limits, during)
+        or _latency(rows, limits, during)
+        or _decisions(rows, limits, during)
+    )
 
 
 def _errors(rows: list[Seen], limits: Limits, during: str) -> str:
@@ -58,6 +72,34 @@ def _latency(rows: list[Seen], limits: Limits, during: str) -> str:
                 f" during the {during}, the budget is {limits.budget_ms:.4g} ms"
             )
     return ""
+
+
+def _decisions(rows: list[Seen], limits: Limits, during: str) -> str:
+    """Hold the new version's decisions against the old one's, beyond what chance does.
+
+    Three standard errors: a guard is looked at after every report, and cries wolf otherwise.
+    """
+    if limits.decisions is None:
+        return ""
+    new, new_count = _positive(row.scores for row in rows)
+    old, old_count = _positive(row.champions for row in rows)
+    if min(new_count, old_count) < limits.minimum:
+        return ""
+    pooled = (new + old) / (new_count + old_count)
+    noise = 3 * math.sqrt(pooled * (1 - pooled) * (1 / new_count + 1 / old_count))
+    share, before = new / new_count, old / old_count
+    if abs(share - before) <= limits.decisions + noise:
+        return ""
+    return (
+        f"{new} of {new_count} scores were above the threshold during the {during},"
+        f" {old} of {old_count} of the version before: further apart than {limits.decisions:g}"
+    )
+
+
+def _positive(found: Iterable[Mapping[str, int]]) -> tuple[int, int]:
+    rows = list(found)
+    count = sum(row.get("count", 0) for row in rows)
+    return min(count, sum(row.get("positive", 0) for row in rows)), count
 
 
 def answered(rows: Iterable[Seen]) -> int:

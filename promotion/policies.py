@@ -79,7 +79,7 @@ class Policy(Strict):
     load_seconds: Annotated[float, Field(gt=0, le=86_400)] = 300.0
     """How long agents may take to load a version, or to switch, before the rollout halts."""
 
-    stages: Stages = []
+    stages: Stages = Field(default=[])
     """Who gets the new version's answers before all do, step by step."""
 
     bake_seconds: Annotated[float, Field(ge=0, le=604_800)] = 10.0
@@ -93,6 +93,9 @@ class Policy(Strict):
 
     guard_latency: Literal["p50", "p95", "p99"] | None = "p95"
     """Which quantile of an agent's answers, held against the model's budget, switches back."""
+
+    guard_decisions: Annotated[float, Field(gt=0, le=1)] | None = None
+    """How far the share of scores above the threshold may be from the old version's."""
 
     guard_minimum: Annotated[int, Field(ge=1)] = 20
     """Answers the guard needs before it judges: the bake's minimum volume."""

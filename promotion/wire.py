@@ -49,6 +49,13 @@ class Latency(_Lenient):
     p99_ms: Number = 0.0
 
 
+class Scores(_Lenient):
+    """Answers with a score, and how many of them were at or above the live threshold."""
+
+    count: Count
+    positive: Count
+
+
 class Held(_Lenient):
     """One version an agent has in memory, or tries to."""
 
@@ -68,6 +75,7 @@ class Held(_Lenient):
     requests: Count = 0
     errors: Count = 0
     latency: Latency | None = None
+    scores: Scores | None = None
 
 
 class Refused(_Lenient):

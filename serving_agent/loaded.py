@@ -47,6 +47,10 @@ class Loaded:
         self.latency = Latency()
         self.requests = 0
         self.errors = 0
+        self.scored = 0
+        self.positive = 0
+        """Of those that were scored: at or above the manifest's threshold."""
+        self._threshold = manifest.score.threshold if manifest.score else None
         self.in_flight = 0
         self._session: Session | None = session
         self._golden = golden
@@ -70,10 +74,13 @@ class Loaded:
         with self._lock:
             self.role = role
 
-    def count(self, *, milliseconds: float, failed: bool) -> None:
-        """Note one answered request."""
+    def count(self, *, milliseconds: float, failed: bool, score: float | None = None) -> None:
+        """Note one answered request, and which side of the threshold its score fell on."""
         with self._lock:
             self.requests += 1
+            if score is not None and self._threshold is not None:
+                self.scored += 1
+                self.positive += score >= self._threshold
             if failed:
                 self.errors += 1
             else:

@@ -44,6 +44,7 @@ class VersionReport(msgspec.Struct, frozen=True):
     requests: int = 0
     errors: int = 0
     latency: dict[str, Any] | None = None
+    scores: dict[str, int] | None = None
 
     def standing(self) -> tuple[str, ...]:
         """Return what makes a report due at once when it changes."""
@@ -104,6 +105,7 @@ def of_loaded(one: Loaded) -> VersionReport:
         requests=one.requests,
         errors=one.errors,
         latency=_latency(one.latency.distribution()),
+        scores={"count": one.scored, "positive": one.positive} if one.scored else None,
     )
 
 

@@ -37,6 +37,7 @@ class Holding:
     requests: int
     errors: int
     latency: Mapping[str, float]
+    scores: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,4 +134,5 @@ def _holding(item: Mapping[str, object]) -> Holding:
         requests=int(str(item.get("requests") or 0)),
         errors=int(str(item.get("errors") or 0)),
         latency=latency if isinstance(latency := item.get("latency"), Mapping) else {},
+        scores=scores if isinstance(scores := item.get("scores"), Mapping) else {},
     )

@@ -258,10 +258,11 @@ class App:
         finally:
             loaded.release()
         latency_ms = (time.perf_counter() - started) * 1000
-        loaded.count(milliseconds=latency_ms, failed=False)
+        score = infer.score_of(call, loaded, outputs)
+        loaded.count(milliseconds=latency_ms, failed=False, score=score)
         if self._recorder is None:
             return response
-        answer = infer.answer(call, loaded, outputs, latency_ms=latency_ms)
+        answer = infer.answer(call, loaded, score=score, latency_ms=latency_ms)
         return replace(response, then=partial(self._recorder.answered, answer))
 
     async def _run(self, loaded: Loaded, call: infer.Call) -> list[NDArray[Any]]:

@@ -201,7 +201,12 @@ def write(call: Call, loaded: Loaded, outputs: list[NDArray[Any]]) -> Response:
     return Response(200, body, [*loaded.headers, length], binary.CONTENT_TYPE)
 
 
-def answer(call: Call, loaded: Loaded, outputs: list[NDArray[Any]], *, latency_ms: float) -> Answer:
+def score_of(call: Call, loaded: Loaded, outputs: list[NDArray[Any]]) -> float | None:
+    """Pick the score out of an answer, where there is one."""
+    return loaded.score_of(outputs, rows=rows_of(call.inputs))
+
+
+def answer(call: Call, loaded: Loaded, *, score: float | None, latency_ms: float) -> Answer:
     """Put down what the caller was told."""
     return Answer(
         transaction_id=call.id,
@@ -209,7 +214,7 @@ def answer(call: Call, loaded: Loaded, outputs: list[NDArray[Any]], *, latency_m
         model=loaded.model,
         version=loaded.version,
         digest=loaded.digest,
-        score=loaded.score_of(outputs, rows=rows_of(call.inputs)),
+        score=score,
         latency_ms=latency_ms,
         inputs=call.inputs,
     )

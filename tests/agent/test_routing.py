@@ -11,6 +11,7 @@ from serving_agent.routing import Caller, Rule, place
 from .conftest import StartAgent
 from .control_plane import ControlPlane, model
 from .process import AgentProcess
+from .test_mirror import table
 from .versions import Version, make, rows, tensor
 
 ANY = Caller("k")
@@ -132,9 +133,23 @@ def test_without_a_key_the_transaction_decides(
     agent = two[0]
     stage(plane, two, weight=0.5, salt="r2")
 
+    chosen, positive = {}, 0
     for n in range(40):
-        chosen = "2" if place("r2", f"t{n}") < 0.5 else "1"
-        assert version_of(agent.infer(rows(n), id=f"t{n}")) == chosen
+        response = agent.infer(rows(n), id=f"t{n}")
+        chosen[f"t{n}"] = version_of(response)
+        assert chosen[f"t{n}"] == ("2" if place("r2", f"t{n}") < 0.5 else "1")
+        positive += response.json()["outputs"][0]["data"][1] >= 0.5
+
+    def scores(report: dict[str, Any]) -> list[int]:
+        found = [one["scores"] or {"count": 0, "positive": 0} for one in report["models"]]
+        return [sum(one[name] for one in found) for name in ("count", "positive")]
+
+    plane.wait_report(lambda r: scores(r) == [40, positive])
+    assert agent.terminate() == 0
+    told = {row["transaction_id"]: row for row in table(plane, "decision")}
+    assert {key: str(row["version"]) for key, row in told.items()} == chosen
+    digests = {row["version"]: row["digest"] for row in told.values()}
+    assert digests == {1: two[1].digest, 2: two[2].digest}
 
 
 def test_only_named_callers_reach_a_pilot(

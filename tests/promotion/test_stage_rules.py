@@ -103,6 +103,37 @@ def test_what_a_guard_says(seen, said):
     assert guards.breach(seen, limits=LIMITS, during="bake") == said
 
 
+@pytest.mark.parametrize(
+    ("new", "old", "limit", "speaks"),
+    [
+        ((500, 1_000), (500, 1_000), 0.05, False),
+        ((600, 1_000), (500, 1_000), 0.02, True),
+        ((600, 1_000), (500, 1_000), 0.05, False),  # Within what chance does.
+        ((900, 1_000), (500, 1_000), 0.05, True),
+        ((10, 1_000), (500, 1_000), 0.05, True),
+        ((19, 19), (0, 1_000), 0.05, False),
+        ((20, 20), (0, 19), 0.05, False),
+        ((900, 1_000), (500, 1_000), None, False),
+        ((2_000, 1_000), (1_000, 1_000), 0.05, False),  # No agent can be more than sure.
+        ((0, 0), (0, 0), 0.05, False),
+    ],
+)
+def test_decisions_that_differ_more_than_chance_would(new, old, limit, speaks):
+    half = [
+        Seen(
+            name,
+            scores={"count": new[1] // 2 + (name == "a") * (new[1] % 2), "positive": new[0] // 2},
+            champions={
+                "count": old[1] // 2 + (name == "a") * (old[1] % 2),
+                "positive": old[0] // 2,
+            },
+        )
+        for name in ("a", "b")
+    ]
+    limits = Limits(minimum=20, error_share=1.0, decisions=limit)
+    assert bool(guards.breach(half, limits=limits, during="stage 1")) == speaks
+
+
 def test_without_a_budget_no_answer_is_too_slow():
     slow = [Seen("a", requests=50, latency={"count": 50, "p95_ms": 9_000.0})]
     for limits in (

@@ -8,7 +8,7 @@ from django.db import transaction
 from governance.audit import services as audit
 from governance.audit.actions import Action
 from governance.errors import Conflict, Forbidden, Invalid, NotFound
-from promotion.models import Deployment, Request, Rollout, RolloutStep
+from promotion.models import Deployment, Rollout, RolloutStep
 from promotion.services import agents, rollbacks, rollouts, steering
 from tests.promotion.conftest import SET_UP
 
@@ -46,7 +46,7 @@ def begin(live, rules, ask, sign, asha, bram):
     return begun
 
 
-def obey(world, version, *, rounds=2, requests=0, errors=0, latency=None):
+def obey(world, version, *, rounds=2, scores=None, **counted):
     """Let the live agents follow, having answered that many times with ``version``."""
     for _ in range(rounds):
         for rig in world.rigs:
@@ -54,7 +54,9 @@ def obey(world, version, *, rounds=2, requests=0, errors=0, latency=None):
             items = rig.items(document)
             for item in items:
                 if item["digest"] == version.digest and item["role"] in {"candidate", "champion"}:
-                    item.update(requests=requests, errors=errors, latency=latency)
+                    item.update(counted, scores=scores and scores["new"])
+                elif item["role"] == "champion":
+                    item.update(scores=scores and scores["old"])
             rig.say(document["generation"], items)
 
 
@@ -205,6 +207,20 @@ def test_answers_slower_than_the_budget_take_it_out(live, begin, budget, fails):
         )
 
 
+@pytest.mark.parametrize(("limit", "fails"), [(0.05, True), (0.5, False), (None, False)])
+def test_other_decisions_than_the_policy_lets_pass_take_it_out(live, begin, limit, fails):
+    request = begin(CANARY[1:], guard_decisions=limit)
+    scores = {"new": {"count": 100, "positive": 60}, "old": {"count": 300, "positive": 60}}
+    obey(live, request.deployment.version, requests=1, scores=scores)
+    request.refresh_from_db()
+    assert (request.state == "failed") == fails
+    if fails:
+        assert request.detail == (
+            "60 of 100 scores were above the threshold during the stage 1,"
+            " 60 of 300 of the version before: further apart than 0.05"
+        )
+
+
 def test_a_refusal_in_a_stage_takes_it_out(live, begin):
     request = begin()
     generation = live.rigs[0].desired()["generation"]
@@ -317,6 +333,20 @@ class TestSteering:
         assert back.state == "done"
         replayed()
 
+    def test_a_rollback_in_a_stage_to_one_before_the_champion(
+        self, live, begin, ask, sign, asha, bram, omar, replayed
+    ):
+        sign(ask(live.version(), by=asha), bram)
+        live.settle()
+        begin()
+        assert [role for _, _, role in roles()] == ["", "champion", "candidate"]
+        rollbacks.rollback(
+            environment="prod-eu", model="credit-default", reason="both bad", to=1, actor=omar
+        )
+        live.settle()
+        assert roles() == [(1, "production", "champion"), (2, "retired", ""), (3, "trained", "")]
+        replayed()
+
     def test_what_is_over_and_what_is_not_there(self, live, begin, omar):
         request = begin([])
         live.settle()
@@ -349,9 +379,3 @@ class TestSteering:
             with pytest.raises(Conflict) as refused:
                 act(rollout_id=pk, reason="no", actor=omar)
             assert refused.value.code == "not_steerable"
-
-
-def test_requests_that_failed_in_a_stage_are_recorded_as_such(live, begin):
-    request = begin(CANARY[1:])
-    obey(live, request.deployment.version, requests=30, errors=30)
-    assert Request.objects.get(pk=request.pk).state == "failed"

@@ -91,11 +91,15 @@ def _seen(context: Context, row: RolloutStep, voice: Voice) -> guards.Seen:
     holding = voice.holdings.get(context.deployment.version.digest)
     if holding is None:
         return guards.Seen(row.agent.name)
+    outgoing = context.outgoing
+    replaced = voice.holdings.get(outgoing.version.digest) if outgoing else None
     return guards.Seen(
         row.agent.name,
         requests=guards.since(holding.requests, row.requests_before),
         errors=guards.since(holding.errors, row.errors_before),
         latency=holding.latency,
+        scores=holding.scores,
+        champions=replaced.scores if replaced else {},
     )
 
 

@@ -24,6 +24,7 @@ def breach(context: Context, seen: tuple[guards.Seen, ...]) -> str:
         error_share=rules.guard_error_share,
         quantile=rules.guard_latency,
         budget_ms=context.deployment.model.latency_budget_ms,
+        decisions=rules.guard_decisions,
     )
     number = f" {context.rollout.stage}" if step == Rollout.Step.STAGE else ""
     return guards.breach(seen, limits=limits, during=f"{WATCHED[Rollout.Step(step)]}{number}")
