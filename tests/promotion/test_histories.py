@@ -214,6 +214,17 @@ class TestOverride:
         live.settle()
         assert Request.objects.get(pk=again.pk).state == "done"
 
+    def test_a_candidate_goes_back_where_it_was(self, live, rules, ask, sign, asha, bram, omar):
+        rules(stages=[{"agents": 1}, "all"])
+        second = live.version()
+        request = sign(ask(second, by=asha), bram)
+        live.settle(1)
+        assert state(second) == ("production", "candidate")
+        get_ahead(live, serving(version_one()))
+        decide("override", omar)
+        assert state(second) == ("trained", "")
+        assert Request.objects.get(pk=request.pk).state == "failed"
+
 
 class TestAdopt:
     def test_the_tables_say_what_agents_serve(self, live, omar):

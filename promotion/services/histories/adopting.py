@@ -50,10 +50,6 @@ def retire(deployment: Deployment, *, journal: Journal, now: datetime) -> Deploy
     """Let a version answer nobody; a former champion's files are kept for rollback."""
     if deployment.state == Deployment.State.DARK:
         deployment.reject()
-    elif deployment.champion_at is None:
-        # Not one to go back to: it has answered a few at most, as a candidate.
-        deployment.demote()
-        deployment.reject()
     else:
         deployment.retire()
     return _save(deployment, Action.DEPLOYMENT_RETIRED, journal=journal, now=now)

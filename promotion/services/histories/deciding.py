@@ -17,7 +17,7 @@ from promotion import history
 from promotion.history import Witness
 from promotion.models import Deployment, Request, Rollout, Target
 from promotion.selectors import histories as selector
-from promotion.services import publishing
+from promotion.services import publishing, rollouts
 from promotion.services.histories import adopting
 from promotion.services.journal import Journal
 
@@ -126,8 +126,16 @@ def _settle_roles(target: Target, *, journal: Journal, now: datetime) -> list[De
     if target.tier != Target.Tier.LIVE:
         return []
     roles = [Deployment.Role.BAKE, Deployment.Role.CANDIDATE]
-    rows = adopting.locked(target).filter(role__in=roles)
-    return [adopting.retire(row, journal=journal, now=now) for row in rows]
+    changed = list(adopting.locked(target).filter(role__in=roles))
+    for row in changed:
+        asked = row.requests.filter(kind=Request.Kind.PROMOTE).order_by("-created_at").first()
+        if row.role == Deployment.Role.CANDIDATE and asked:
+            rollouts.step_down(
+                row, asked, from_state=asked.from_state, journal=journal, now=now, why=ENDED
+            )
+        else:
+            adopting.retire(row, journal=journal, now=now)
+    return changed
 
 
 def _void_requests(changed: Iterable[Deployment], *, journal: Journal, now: datetime) -> None:
