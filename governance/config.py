@@ -9,7 +9,7 @@ and puts their URLs and keys into the environment before this is read.
 from functools import cache
 from pathlib import Path
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, FilePath, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from governance import addresses
@@ -76,6 +76,12 @@ class Config(BaseSettings):
     Empty: nobody's does. Limits of sign-in and the access log go by that address.
     """
 
+    metrics_networks: str = "127.0.0.0/8,::1/128"
+    """Networks that may read ``/metrics`` without a token, comma-separated CIDR. May be empty."""
+
+    metrics_token_file: FilePath | None = None
+    """A token that opens ``/metrics`` from anywhere, as ``Authorization: Bearer``."""
+
     secure_cookies: bool = False
     """On behind TLS. Off, sessions also work on plain loopback."""
 
@@ -93,7 +99,7 @@ class Config(BaseSettings):
     sweep_seconds: float = Field(default=2.0, gt=0)
     """How often beat looks for what nobody was woken for. One indexed query each time."""
 
-    @field_validator("agent_networks", "trusted_proxies")
+    @field_validator("agent_networks", "metrics_networks", "trusted_proxies")
     @classmethod
     def _are_networks(cls, value: str) -> str:
         addresses.networks(value)

@@ -17,6 +17,7 @@ API = ("promotion.api.urls", "registry.api.urls", "governance.api.urls")
 urlpatterns = [
     path("health/live", health.live),
     path("health/ready", health.ready),
+    path("metrics", include("promotion.api.metrics")),
     path("api/schema", schema.SchemaView.as_view(), name="schema"),
     path("api/v1/", include(([path("", include(name)) for name in API], "api"))),
     path("admin/login/", doors.sign_in),

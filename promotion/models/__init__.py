@@ -3,6 +3,7 @@
 from promotion.models.agents import Agent, AgentReport, JoinToken, ServingInterval, Telling
 from promotion.models.deployments import Deployment
 from promotion.models.evidence import DarkTally, PredictionBatch
+from promotion.models.pulses import Pulse
 from promotion.models.requests import Approval, Request
 from promotion.models.rollouts import Rollout, RolloutStep
 from promotion.models.targets import DesiredState, Policy, Target
@@ -19,6 +20,7 @@ __all__ = [
     "JoinToken",
     "Policy",
     "PredictionBatch",
+    "Pulse",
     "Request",
     "Rollout",
     "RolloutStep",

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from governance.actors import Actor
 from governance.errors import GovernanceError
-from promotion.models import Request, Rollout
+from promotion.models import Pulse, Request, Rollout
 from promotion.services import execution, requests, rollouts
 from registry.services import inspections
 
@@ -34,6 +34,7 @@ def sweep() -> int:
     for pk in list(running.order_by("started_at").values_list("pk", flat=True)):
         seen += _try(partial(rollouts.advance, rollout_id=pk, actor=SWEEP))
     seen += _try(inspections.sweep_inspections)
+    Pulse.objects.update_or_create(name=Pulse.SWEEP, defaults={"at": timezone.now()})
     return seen
 
 
