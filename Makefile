@@ -16,7 +16,10 @@ STORE ?=
 # Passed on to pytest: `make test ARGS="tests/promotion -x"`.
 ARGS ?=
 
-.PHONY: help setup demo demo-check up lint test screenshots chromium clean
+# A soak's seed, to repeat it.
+SEED ?=
+
+.PHONY: help soak setup demo demo-check up lint test screenshots chromium clean
 
 help:  ## This list
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' \
@@ -43,6 +46,9 @@ test: lint chromium  ## Lint, types, contracts and all tests; says what did not 
 
 screenshots: setup chromium  ## The pictures of docs/, taken from the demo's own story
 	@$(PY) -m tests.system.screenshots
+
+soak: setup  ## 10,000 operations in any order and many at once, on one database; SEED=n repeats a run
+	@LOCKGATE_SOAK=10000 LOCKGATE_SEED=$(SEED) $(PY) -m pytest -q tests/promotion/test_many_operations.py
 
 clean:  ## Remove everything these targets made
 	rm -rf $(VENV) .lockgate .cache

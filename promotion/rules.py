@@ -64,6 +64,8 @@ def still_stands(
     champion_now: str | None,
     policy_asked: int,
     policy_now: int,
+    state_asked: str,
+    state_now: str,
 ) -> Verdict:
     """Whether approvals given earlier still carry the change, checked under lock.
 
@@ -74,6 +76,9 @@ def still_stands(
         champion_asked: digest of the champion that was to be replaced, and ``champion_now``
             the one there is; ``None`` where there is none.
     """
+    if state_asked != state_now:
+        reason = f"The version was {state_asked} when this was asked, and is {state_now} now."
+        return Denied("another_state", reason)
     if champion_asked != champion_now:
         return Denied("another_champion", "Another version answers now than when this was asked.")
     if policy_asked != policy_now:

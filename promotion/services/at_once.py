@@ -2,6 +2,8 @@
 
 from datetime import datetime, timedelta
 
+from django.db.models import Q
+
 from governance import access
 from governance.actors import Actor
 from governance.audit.actions import Action
@@ -9,7 +11,7 @@ from governance.errors import Conflict, Invalid, NotFound
 from governance.models import Environment
 from governance.names import problem_with
 from promotion import content
-from promotion.models import Deployment, Policy, Request, Rollout
+from promotion.models import Deployment, Policy, Request, Rollout, Target
 from promotion.policies import Policy as Rules
 from promotion.services import publishing, rollouts
 from promotion.services.journal import Journal
@@ -144,21 +146,29 @@ def _write(
 
 
 def _preempt(request: Request, *, journal: Journal, now: datetime) -> None:
-    """End what is being rolled out of this model here, whatever step it is at."""
+    """End what is being rolled out of this model here, or of this version to the dark tier."""
     running = Rollout.objects.select_for_update(of=("self",), no_key=True).filter(
+        Q(
+            request__kind__in=[
+                Request.Kind.PROMOTE,
+                Request.Kind.ROLLBACK,
+                Request.Kind.STOP,
+            ]
+        )
+        | Q(request__deployment=request.deployment_id),
         ended_at=None,
         request__model=request.model_id,
         request__environment=request.environment_id,
-        request__kind__in=[
-            Request.Kind.PROMOTE,
-            Request.Kind.ROLLBACK,
-            Request.Kind.STOP,
-        ],
     )
     for rollout in running.select_related(
+        "target__environment",
         "request__deployment__version",
         "request__deployment__model",
         "request__deployment__environment",
         "request__model",
     ):
         rollouts.supersede(rollout, by=request, journal=journal, now=now)
+        if rollout.target.tier == Target.Tier.DARK:
+            # Nothing else tells the dark tier that it need not load this any more.
+            cause = f"superseded by request {request.pk}"
+            publishing.publish(rollout.target, cause=cause, journal=journal, now=now)

@@ -60,6 +60,8 @@ def execute(
     champion = champion_of(deployment)
     if void_if_lapsed(request, champion=champion, journal=journal, now=now):
         return False
+    if _is_moving(request):
+        return _wait(request, "waiting for another rollout of this version to end", journal)
     if request.kind == Request.Kind.RETIRE:
         return _retire(request, targets=targets, journal=journal, now=now)
     target = targets.get(TIER[request.kind])
@@ -140,6 +142,8 @@ def void_if_lapsed(
         champion_now=champion.version.digest if champion and replaces_one else None,
         policy_asked=request.policy.number,
         policy_now=newest[0].number if newest else 0,
+        state_asked=request.from_state,
+        state_now=request.deployment.state,
     )
     if verdict:
         return False
@@ -160,6 +164,12 @@ def _blocked(request: Request, *, champion: Deployment | None, rules: Rules, now
     )
     results = gates.judge_again(request.kind, gathered, rules)
     return " ".join(result.reason for result in results if not result.passes())
+def _is_moving(request: Request) -> bool:
+    """Tell whether this version is on its way elsewhere here: from where, is not known yet."""
+    running = Request.objects.filter(
+        deployment=request.deployment_id, state=Request.State.EXECUTING
+    )
+    return running.exclude(pk=request.pk).exists()
 
 
 def _wait(request: Request, detail: str, journal: Journal) -> bool:

@@ -1,11 +1,13 @@
 """The audit log replayed, held against the tables."""
 
 from collections.abc import Mapping
+from itertools import pairwise
 
 from governance.audit.models import Entry
 from promotion.models import Agent, Deployment, Request, Rollout, ServingInterval, Target
 from promotion.replay import Past, replay
 from promotion.selectors.past import events_of
+from registry.models import ModelVersion
 
 
 def from_the_log() -> Past:
@@ -34,7 +36,11 @@ def the_log_tells_the_tables() -> None:
     }
     for target in Target.objects.prefetch_related("states"):
         numbers = sorted(state.generation for state in target.states.all())
-        assert numbers == list(range(1, target.generation + 1))
+        # Without a gap, but where an operator said what holds after a history was lost.
+        jumps = [after for before, after in pairwise(numbers) if after != before + 1]
+        assert numbers[:1] == [1]
+        assert numbers[-1] == target.generation
+        assert all(after > 1_000 for after in jumps)
     _agents_are_as_told(past)
 
 
@@ -45,7 +51,7 @@ def _agents_are_as_told(past: Past) -> None:
     running: dict[str, set[tuple[str, str, str]]] = {key: set() for key in past.agents}
     for one in ServingInterval.objects.filter(ended_at=None).select_related("version__model"):
         running[str(one.agent_id)].add((one.version.model.name, one.version.digest, one.role))
-    known = set(Deployment.objects.values_list("version__digest", flat=True))
+    known = set(ModelVersion.objects.values_list("digest", flat=True))
     assert running == {
         key: {(a.model, a.digest, a.role) for a in agent.answers or () if a.digest in known}
         for key, agent in past.agents.items()

@@ -47,6 +47,8 @@ STANDING = {
     "champion_now": "a" * 64,
     "policy_asked": 1,
     "policy_now": 1,
+    "state_asked": "trained",
+    "state_now": "trained",
 }
 
 
@@ -59,6 +61,7 @@ STANDING = {
         ({"champion_asked": None}, "another_champion"),
         ({"champion_asked": None, "champion_now": None}, ""),
         ({"policy_now": 2}, "another_policy"),
+        ({"state_now": "dark"}, "another_state"),
         ({"valid_approvers": frozenset()}, "approvals_lapsed"),
         ({"valid_approvers": frozenset({"eve"})}, "approvals_lapsed"),
         ({"needed": 2}, "approvals_lapsed"),
