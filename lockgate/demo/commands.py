@@ -16,6 +16,7 @@ from lockgate.demo.errors import StoryError
 from lockgate.demo.narrator import Narrator, print_places
 from lockgate.demo.packing import MODEL
 from lockgate.demo.people import APPROVER, CI
+from lockgate.demo.story import canary
 from lockgate.demo.story.opening import agreed
 from lockgate.demo.story.stage import PROD, Stage, expect, signed_at
 from lockgate.demo.system import System
@@ -71,12 +72,13 @@ def approve_by_page(stage: Stage) -> None:
         browser.sign_in(username=person.name, password=person.password)
         browser.approve(stage.waiting, password=person.password, comment="By the page's form.")
     number = max(stage.versions)
+    canary.watch(stage, {"id": stage.waiting}, number)
     answering = stage.callers().wait_all_answer(number, seconds=60)
     decided = signed_at(stage.people.client(CI).promotion(stage.waiting))
     stage.tell.switched(
         f"version {number} approved by the page",
         seconds=answering - decided,
-        files="fetched and proved first",
+        files="fetched, proved, a canary first",
     )
     stage.wait_done({"id": stage.waiting})
     stage.confirm_champion(PROD, number)

@@ -1,8 +1,10 @@
 from pathlib import Path
 
 from lockgate.cli.environments import read
+from lockgate.demo.story import canary
 from lockgate.demo.story.opening import RULES
 from promotion.services.environments import EnvironmentDocument
+from promotion.stages import before_all
 
 
 def test_the_demos_rules_are_such_as_the_control_plane_takes():
@@ -13,6 +15,8 @@ def test_the_demos_rules_are_such_as_the_control_plane_takes():
     assert environments.keys() == {"qa", "prod-eu"}
     production = environments["prod-eu"].policy
     assert (production.dark_first, production.through) == (True, ["qa"])
+    (stage,) = before_all(production.stages)
+    assert stage.switch([], salt="s")["weight"] == canary.SHARE
 
 
 def test_the_rules_lie_beside_the_demo():

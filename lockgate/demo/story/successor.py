@@ -7,6 +7,7 @@ from lockgate.demo import probe
 from lockgate.demo.errors import StoryError
 from lockgate.demo.packing import MODEL
 from lockgate.demo.people import CI, RISK, SECOND_APPROVER, SUBMITTER
+from lockgate.demo.story import canary
 from lockgate.demo.story.opening import agreed
 from lockgate.demo.story.stage import PROD, Stage, Version, expect, wait_until
 from lockgate.demo.training import BETTER
@@ -34,9 +35,10 @@ def switches_in(stage: Stage) -> None:
     stage.tell.say(f"{RISK} signs as risk officer, for exactly what is shown")
     decided = stage.approve(request, by=SECOND_APPROVER, comment="Better, and quicker.")
     stage.tell.say(f"{SECOND_APPROVER}, a second person, signs: that decides it")
+    canary.watch(stage, request, 2)
     answering = stage.callers().wait_all_answer(2, seconds=60)
     stage.tell.switched(
-        "version 2 approved", seconds=answering - decided, files="fetched and proved first"
+        "version 2 approved", seconds=answering - decided, files="fetched, proved, a canary first"
     )
     # Both are loaded now: the former champion bakes, so that one could switch back at once.
     stage.memory_before = stage.memory()
