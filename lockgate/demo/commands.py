@@ -37,7 +37,7 @@ PAGES = {
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 
-Home = Annotated[Path | None, typer.Option(help="An empty folder, else .lockgate/demo.")]
+Home = Annotated[Path | None, typer.Option(help="An empty folder, else .lockgate/story.")]
 Store = Annotated[str, typer.Option(help="Where artifacts lie: `s3` for moto's server.")]
 
 

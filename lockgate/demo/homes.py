@@ -15,7 +15,7 @@ from lockgate.demo.errors import StoryError
 MARKER: Final = "made-by-the-demo"
 """A file of this name says that the demo made a folder, and may remove it."""
 
-USUAL: Final = Path(".lockgate/demo")
+USUAL: Final = Path(".lockgate/story")
 MOST: Final = 9
 
 

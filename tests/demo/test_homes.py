@@ -40,7 +40,7 @@ def test_the_second_demo_takes_the_next_home(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
     with homes.fresh(None) as first, homes.fresh(None) as second:
-        assert (first.name, second.name) == ("demo", "demo-2")
+        assert (first.name, second.name) == ("story", "story-2")
 
 
 def test_a_system_that_still_runs_there_is_not_wiped(tmp_path):
