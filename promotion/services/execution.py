@@ -164,6 +164,8 @@ def _blocked(request: Request, *, champion: Deployment | None, rules: Rules, now
     )
     results = gates.judge_again(request.kind, gathered, rules)
     return " ".join(result.reason for result in results if not result.passes())
+
+
 def _is_moving(request: Request) -> bool:
     """Tell whether this version is on its way elsewhere here: from where, is not known yet."""
     running = Request.objects.filter(
