@@ -14,6 +14,7 @@ from promotion.stages import Stages
 
 SCHEMA_ID = "lockgate.policy/1"
 SigningRole = Literal["approver", "risk"]
+BreakingRole = Literal["submitter", "approver", "risk", "operator"]
 TIERS = ("low", "medium", "high")
 """Risk tiers of models that may have a document of their own."""
 
@@ -108,6 +109,12 @@ class Policy(Strict):
 
     freeze: list[Freeze] = Field(default=[])
     """Times in which nothing is asked for or carried out here. A rollback always is."""
+
+    break_glass_roles: list[BreakingRole] = Field(default=[])
+    """Roles in which one person may promote alone, past approvals, gates and windows."""
+
+    break_glass_review_hours: Annotated[float, Field(gt=0, le=8_760)] = 24.0
+    """How soon a second person has to review it when somebody did."""
 
     def quorum(self, kind: str) -> Quorum:
         """Return the signatures a request of ``kind`` needs."""

@@ -13,6 +13,8 @@ LEGAL = frozenset(
         ("retired", "deploy_dark"),
         ("trained", "promote"),
         ("dark", "promote"),
+        ("trained", "break_glass"),
+        ("dark", "break_glass"),
         ("trained", "retire"),
         ("dark", "retire"),
     }
@@ -31,6 +33,11 @@ def may_ask(*, state: str, kind: str) -> Verdict:
         ("dark", "deploy_dark"): "It is dark there already.",
         ("production", "deploy_dark"): "It answers callers there; roll back or promote another.",
         ("production", "retire"): "It answers callers there; promote a successor or roll back.",
+        ("production", "break_glass"): "It answers there already.",
+        (
+            "retired",
+            "break_glass",
+        ): "It is retired there; roll back, or deploy it dark again first.",
         ("retired", "retire"): "It is retired there already.",
         ("retired", "promote"): "It is retired there; deploy it dark again first.",
     }

@@ -39,6 +39,7 @@ class Action(StrEnum):
     REQUEST_STARTED = "request.started"
     REQUEST_EXECUTED = "request.executed"
     REQUEST_FAILED = "request.failed"
+    REQUEST_REVIEWED = "request.reviewed"
     REQUEST_SUPERSEDED = "request.superseded"
     DEPLOYMENT_OPENED = "deployment.opened"
     DEPLOYMENT_DARKENED = "deployment.darkened"

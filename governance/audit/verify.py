@@ -46,6 +46,8 @@ GUARDS = frozenset(
         *((f"promotion_{name}", "append_only") for name in ("desiredstate", "policy", "approval")),
         ("promotion_approval", "audited"),
         ("promotion_policy", "audited"),
+        ("promotion_review", "append_only"),
+        ("promotion_review", "audited"),
         ("promotion_deployment", "arrows"),
         ("promotion_target", "generation_grows"),
     }

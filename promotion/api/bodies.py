@@ -3,7 +3,7 @@
 from rest_framework import serializers
 
 from governance.api import fields
-from promotion.models import Approval
+from promotion.models import Approval, Review
 from promotion.rules import KIND_BY_TARGET_STATE
 from promotion.selectors.policies import MOST_TRIED
 from registry.models import RegisteredModel
@@ -58,6 +58,23 @@ class TrialIn(PolicyIn):
 
     last = fields.Integer(min_value=0, max_value=MOST_TRIED, required=False, default=50)
     request = TriedRequestIn(required=False, allow_null=True, default=None)
+
+
+class BreakGlassIn(fields.Strict):
+    """Which version, why, under which ticket, and who does it again with their password."""
+
+    version = fields.Integer(min_value=1, max_value=NUMBER_LIMIT)
+    reason = fields.Text()
+    ticket = fields.Text(limit=200)
+    password = serializers.CharField(max_length=200, trim_whitespace=False)
+
+
+class ReviewIn(fields.Strict):
+    """What a second person says of it, who signs with their password."""
+
+    verdict = fields.Choice(choices=Review.Verdict.values)
+    comment = fields.Text()
+    password = serializers.CharField(max_length=200, trim_whitespace=False)
 
 
 class RollbackIn(fields.Strict):

@@ -5,6 +5,7 @@ from django.urls import path
 from promotion.api import (
     agents,
     artifacts,
+    breaking_glass,
     environments,
     fleet,
     lineage,
@@ -31,6 +32,11 @@ urlpatterns = [
     path("policies/<str:slug>", policies.EnvironmentPoliciesView.as_view()),
     path("policies/<str:slug>/trial", policies.PolicyTrialView.as_view()),
     path("policies/<str:slug>/<int:number>", policies.PolicyView.as_view()),
+    path("promotions/<uuid:pk>/review", breaking_glass.ReviewView.as_view()),
+    path(
+        "environments/<str:environment>/models/<str:model>/break-glass",
+        breaking_glass.BreakGlassView.as_view(),
+    ),
     path("environments", environments.EnvironmentsView.as_view()),
     path("environments/<str:slug>", environments.EnvironmentView.as_view()),
     path("environments/<str:slug>/state", environments.EnvironmentStateView.as_view()),

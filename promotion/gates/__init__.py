@@ -53,6 +53,7 @@ GATES: Mapping[str, Gate] = {
 FOR_KIND: Mapping[str, tuple[str, ...]] = {
     "deploy_dark": ("inspected", "lower_environment", documentation.NAME, frozen.NAME),
     "promote": tuple(GATES),
+    "break_glass": (memory.NAME,),  # Again, that is. At first as a promotion, and most are skipped.
 }
 ALWAYS = frozenset({"inspected", "lower_environment", "dark_first", "dark_pairs"})
 AT_EXECUTION = (memory.NAME, frozen.NAME)
@@ -62,6 +63,16 @@ def judge(kind: str, facts: Facts, policy: Policy) -> list[GateResult]:
     """Run every gate a request of ``kind`` has to pass, in a fixed order."""
     wanted = ALWAYS | _named(policy)
     return [GATES[name](facts, policy) for name in FOR_KIND.get(kind, ()) if name in wanted]
+
+
+def holds_also_alone(result: GateResult) -> bool:
+    """Whether a verdict stops also somebody who breaks the glass.
+
+    Golden transactions that no agent ran yet do not: agents run them before they answer.
+    """
+    if result.gate == golden.NAME:
+        return result.outcome == "failed"
+    return result.gate == "inspected" and not result.passes()
 
 
 def judge_again(kind: str, facts: Facts, policy: Policy) -> list[GateResult]:

@@ -119,6 +119,7 @@ def _request(asked: Asked, records: list[Record], *, authors: frozenset[str]) ->
     shown = opened.facts.get("content")
     approvals = [_approval(record) for record in records if record.subject.startswith("approval:")]
     signed = [str(approval["person"]) for approval in approvals]
+    is_alone = opened.text("kind") == "break_glass"
     return {
         "id": asked.id,
         "environment": opened.environment,
@@ -136,10 +137,33 @@ def _request(asked: Asked, records: list[Record], *, authors: frozenset[str]) ->
             "involved": sorted(frozenset(asked.persons) | authors),
             "signed": signed,
             "holds": not (frozenset(signed) & (frozenset(asked.persons) | authors))
-            and len(signed) == len(set(signed)),
+            and len(signed) == len(set(signed))
+            and not is_alone,
         },
+        "break_glass": _broken(opened, records) if is_alone else None,
         "end": _end(records),
         "entries": [record.seq for record in records],
+    }
+
+
+def _broken(opened: Record, records: list[Record]) -> Json:
+    """Say what one person skipped alone, and what a second one said of it afterwards."""
+    reviews = [record for record in records if record.action == Action.REQUEST_REVIEWED]
+    return {
+        "skipped": opened.facts.get("skipped", NOT_SUPPLIED),
+        "review_due_at": opened.facts.get("review_due_at", NOT_SUPPLIED),
+        "review": [
+            {
+                "entry": record.seq,
+                "at": record.at,
+                "account": record.who(),
+                **{
+                    name: record.text(name)
+                    for name in ("name", "person", "role", "verdict", "comment")
+                },
+            }
+            for record in reviews
+        ],
     }
 
 

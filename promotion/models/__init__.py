@@ -4,7 +4,7 @@ from promotion.models.agents import Agent, AgentReport, JoinToken, ServingInterv
 from promotion.models.deployments import Deployment
 from promotion.models.evidence import DarkTally, PredictionBatch
 from promotion.models.pulses import Pulse
-from promotion.models.requests import Approval, Request
+from promotion.models.requests import Approval, Request, Review
 from promotion.models.rollouts import Rollout, RolloutStep
 from promotion.models.targets import DesiredState, Policy, Target
 from promotion.models.webhooks import Delivery, Webhook
@@ -22,6 +22,7 @@ __all__ = [
     "PredictionBatch",
     "Pulse",
     "Request",
+    "Review",
     "Rollout",
     "RolloutStep",
     "ServingInterval",

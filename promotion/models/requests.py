@@ -41,6 +41,7 @@ class Request(models.Model):
         RETIRE = "retire", "retire"
         ROLLBACK = "rollback", "rollback"
         STOP = "stop", "stop"
+        BREAK_GLASS = "break_glass", "break-glass"
 
     class State(models.TextChoices):
         OPEN = "open"
@@ -82,6 +83,8 @@ class Request(models.Model):
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     expires_at = models.DateTimeField()
     settled_at = models.DateTimeField(null=True)
+    review_due_at = models.DateTimeField(null=True, editable=False)
+    """By when a second person has to review it: of those that broke the glass."""
 
     objects = RequestQuerySet.as_manager()
 
@@ -118,6 +121,10 @@ class Request(models.Model):
         return self.state not in {self.State.OPEN, self.State.APPROVED, self.State.EXECUTING}
 
 
+REPLACING = frozenset({Request.Kind.PROMOTE, Request.Kind.BREAK_GLASS})
+"""Kinds that put a version in the champion's place."""
+
+
 class Approval(models.Model):
     """One person's signature under one request, for exactly what was shown."""
 
@@ -151,3 +158,24 @@ class Approval(models.Model):
 
     def __str__(self) -> str:
         return f"{self.decision} by {self.name}"
+
+
+class Review(models.Model):
+    """What a second person says afterwards of a request that one person carried out alone."""
+
+    class Verdict(models.TextChoices):
+        JUSTIFIED = "justified"
+        UNJUSTIFIED = "unjustified"
+
+    id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
+    request = models.OneToOneField(Request, models.PROTECT, related_name="review")
+    user = models.ForeignKey("governance.User", models.PROTECT, related_name="+")
+    person = models.CharField(max_length=100)
+    name = models.CharField(max_length=200)
+    role = models.CharField(max_length=9)
+    verdict = models.CharField(max_length=11, choices=Verdict.choices)
+    comment = models.TextField()
+    at = models.DateTimeField(default=timezone.now, editable=False)
+
+    def __str__(self) -> str:
+        return f"{self.verdict}, says {self.name}"

@@ -9,7 +9,7 @@ from django.db.models import Prefetch, QuerySet
 from governance.models import Environment
 from promotion import content
 from promotion.confirmation import Confirmation, confirm
-from promotion.models import Agent, Approval, Deployment, Request, Rollout, RolloutStep
+from promotion.models import Agent, Approval, Deployment, Request, Review, Rollout, RolloutStep
 from promotion.selectors import fleet_facts
 from registry.models import ModelVersion
 
@@ -20,7 +20,7 @@ def requests() -> QuerySet[Request]:
     """Return requests with everything ``of_request`` reads."""
     steps = RolloutStep.objects.select_related("agent")
     return Request.objects.select_related(
-        "deployment__version", "model", "environment", "policy", "replaces"
+        "deployment__version", "model", "environment", "policy", "replaces", "review"
     ).prefetch_related(
         "approvals",
         Prefetch("rollouts", Rollout.objects.prefetch_related(Prefetch("steps", steps))),
@@ -58,7 +58,23 @@ def of_request(request: Request) -> Document:
         "gates": request.evidence.get("gates", []),
         "approvals_needed": request.approvals_needed,
         "approvals": [_of_approval(approval) for approval in request.approvals.all()],
+        "review": _of_review(request),
         "rollouts": [_of_rollout(rollout) for rollout in request.rollouts.all()],
+    }
+
+
+def _of_review(request: Request) -> Document | None:
+    """Say what is owed, and what was said, where one person acted alone."""
+    if request.review_due_at is None:
+        return None
+    made: Review | None = getattr(request, "review", None)
+    return {
+        "due_at": request.review_due_at,
+        "verdict": made.verdict if made else None,
+        "name": made.name if made else None,
+        "role": made.role if made else None,
+        "comment": made.comment if made else None,
+        "at": made.at if made else None,
     }
 
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from governance.errors import NotFound
 from promotion.comparison import Difference, compare
-from promotion.models import Approval, DarkTally, Deployment, Request
+from promotion.models import Approval, DarkTally, Deployment, Request, Review
 from promotion.selectors import timeline
 from promotion.selectors.model_page import may_return
 from promotion.selectors.progress import Progress, progress
@@ -86,6 +86,7 @@ class PromotionPage:
             Request.Kind.RETIRE: f"{what} \N{RIGHTWARDS ARROW} retired in {place}",
             Request.Kind.ROLLBACK: f"{what} \N{RIGHTWARDS ARROW} back in {place}",
             Request.Kind.STOP: f"{what} stopped in {place}",
+            Request.Kind.BREAK_GLASS: f"{what} \N{RIGHTWARDS ARROW} {place}, break-glass",
         }
         lead = leads.get(row.kind, f"{what} \N{RIGHTWARDS ARROW} {place}")
         instead = f", replaces {self.replaces.number}" if self.replaces else ""
@@ -100,6 +101,11 @@ class PromotionPage:
         if self.request.state == Request.State.EXECUTING and self.progress.rollout:
             return f"under way, step {self.progress.rollout.step_name.replace('-', ' ')}"
         return str(self.request.state)
+
+    @property
+    def review(self) -> Review | None:
+        """What a second person said of it, where one acted alone."""
+        return getattr(self.request, "review", None)
 
     @property
     def approvals_given(self) -> int:
@@ -152,7 +158,7 @@ def find(pk: UUID) -> Request:
         NotFound: no such request.
     """
     rows = Request.objects.select_related(
-        "deployment__version", "model", "environment", "policy", "replaces"
+        "deployment__version", "model", "environment", "policy", "replaces", "review"
     )
     try:
         return rows.get(pk=pk)

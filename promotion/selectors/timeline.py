@@ -39,6 +39,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     Action.REQUEST_EXPIRED: ("let the request expire", "expired"),
     Action.REQUEST_EXECUTED: ("carried out the request", "done"),
     Action.REQUEST_FAILED: ("gave the request up", "failed"),
+    Action.REQUEST_REVIEWED: ("reviewed the broken glass", "approved"),
     Action.REQUEST_SUPERSEDED: ("superseded the request", "superseded"),
     Action.DEPLOYMENT_OPENED: ("opened the deployment", "trained"),
     Action.DEPLOYMENT_DARKENED: ("decided: dark", "dark"),
@@ -75,6 +76,7 @@ ASKED: Mapping[str, str] = {
     "retire": "asked for its retirement",
     "rollback": "rolled back to it",
     "stop": "stopped it",
+    "break_glass": "broke the glass: promoted it alone",
 }
 """What was asked for, by the kind of request."""
 SPOKEN = ("reason", "comment")

@@ -12,6 +12,7 @@ from governance.models import Environment
 from governance.names import problem_with
 from promotion import content
 from promotion.models import Deployment, Policy, Request, Rollout, Target
+from promotion.models.requests import REPLACING
 from promotion.policies import Policy as Rules
 from promotion.services import publishing, rollouts
 from promotion.services.journal import Journal
@@ -150,7 +151,7 @@ def _preempt(request: Request, *, journal: Journal, now: datetime) -> None:
     running = Rollout.objects.select_for_update(of=("self",), no_key=True).filter(
         Q(
             request__kind__in=[
-                Request.Kind.PROMOTE,
+                *REPLACING,
                 Request.Kind.ROLLBACK,
                 Request.Kind.STOP,
             ]

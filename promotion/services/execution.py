@@ -11,6 +11,7 @@ from governance.audit.actions import Action
 from governance.errors import Conflict
 from promotion import gates, rules
 from promotion.models import Approval, Deployment, Request, Rollout, Target
+from promotion.models.requests import REPLACING
 from promotion.policies import Policy as Rules
 from promotion.selectors import approvers, facts, fleet_facts
 from promotion.services import publishing, rollouts
@@ -79,7 +80,7 @@ def execute(
     rollouts.begin(
         request,
         target=target,
-        outgoing=champion if request.kind == Request.Kind.PROMOTE else None,
+        outgoing=champion if request.kind in REPLACING else None,
         rules=found,
         journal=journal,
         now=now,
@@ -131,7 +132,7 @@ def void_if_lapsed(
     quorum = Rules.model_validate(request.policy.document).quorum(request.kind)
     approved = Approval.objects.filter(request=request, decision=Approval.Decision.APPROVE)
     valid = approvers.valid_approvers(request, roles=quorum.roles)
-    replaces_one = request.kind == Request.Kind.PROMOTE
+    replaces_one = request.kind in REPLACING
     verdict = rules.still_stands(
         approvers=frozenset(approved.values_list("person", flat=True)),
         valid_approvers=frozenset(valid),

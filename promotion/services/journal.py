@@ -10,7 +10,7 @@ from functools import partial
 from governance.actors import Actor
 from governance.audit import services as audit
 from governance.audit.actions import Action
-from promotion.models import Agent, Approval, Deployment, Request, Rollout, Target
+from promotion.models import Agent, Approval, Deployment, Request, Review, Rollout, Target
 from promotion.services import outbox
 from promotion.services.outbox import Happened
 
@@ -65,6 +65,21 @@ class Journal:
         }
         self._about(
             request.deployment, action, f"approval:{approval.pk}", request=request, details=details
+        )
+
+    def review(self, action: Action, review: Review, request: Request) -> None:
+        """A second person reviewed what one had carried out alone."""
+        details = {
+            "kind": request.kind,
+            "name": review.name,
+            "person": review.person,
+            "role": review.role,
+            "verdict": review.verdict,
+            "comment": review.comment,
+            "due_at": request.review_due_at.isoformat() if request.review_due_at else None,
+        }
+        self._about(
+            request.deployment, action, f"review:{review.pk}", request=request, details=details
         )
 
     def rollout(self, action: Action, rollout: Rollout, **details: object) -> None:

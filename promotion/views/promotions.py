@@ -145,6 +145,8 @@ def shown(request: HttpRequest, pk: UUID, *, error: GovernanceError | None = Non
         "meanings": MEANINGS.items(),
         "may_sign": _may_sign(request, found),
         "may_operate": _may_operate(request, row),
+        "may_review": _may_review(request, found),
+        "may_break": _may_break(request, found),
         "is_requester": (row.requester_kind, row.requester_id) == (actor.kind, actor.id),
         "form": request.POST,
         "error": error,
@@ -175,6 +177,26 @@ def _may_operate(request: HttpRequest, row: Request) -> bool:
     return access.allowed(
         actor_of(request), Permission.OPERATE, environment=row.environment, group=row.model.group
     )
+
+
+def _may_review(request: HttpRequest, found: promotion_page.PromotionPage) -> bool:
+    """Whether this person owes, or can give, the review of a broken glass."""
+    actor, row = actor_of(request), found.request
+    if row.kind != Request.Kind.BREAK_GLASS or found.review or actor.person in row.persons:
+        return False
+    return access.allowed(
+        actor, Permission.APPROVE, environment=row.environment, group=row.model.group
+    )
+
+
+def _may_break(request: HttpRequest, found: promotion_page.PromotionPage) -> bool:
+    """Whether the policy lets this person promote it alone, instead of waiting."""
+    row = found.request
+    named = row.policy.document.get("break_glass_roles") or ()
+    if row.state != Request.State.OPEN or row.kind != Request.Kind.PROMOTE or not named:
+        return False
+    held = access.roles_of(actor_of(request), environment=row.environment, group=row.model.group)
+    return bool(held & set(named))
 
 
 def _require_view(request: HttpRequest, row: Request) -> None:

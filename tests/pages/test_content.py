@@ -8,7 +8,7 @@ from django.test import Client, RequestFactory
 from governance.models import User
 from promotion.models import Deployment, Request
 from registry.models import RegisteredModel
-from tests.pages.factory import World
+from tests.pages.factory import PASSWORD, World
 
 EMPTY = [
     ("/", "No model answers callers yet", "lockgate apply"),
@@ -234,6 +234,32 @@ def test_a_rollback_says_from_where_each_agent_would_answer(
     assert "on disk of eu-1: as soon as it is loaded" in shown
     assert "not on eu-2: fetched and loaded first" in shown
     assert "unknown on eu-3: silent" in shown
+
+
+def test_the_glass_is_broken_on_a_page_and_reviewed_on_another(
+    world: World, waiting: Request, rosa: User, bram: User, browser: Callable[..., Client]
+) -> None:
+    address = "/environments/prod-eu/models/credit-default/versions/2/break-glass/"
+    page = browser(rosa)
+    assert page.get(address).status_code == 403
+    world.environment("prod-eu", "production", approvals=2, break_glass_roles=["operator"])
+    assert "within 24 hours" in text(page, address)
+    assert browser(bram).get(address).status_code == 403
+    body = {"reason": "fraud wave", "ticket": "INC-7", "password": "guess"}
+    assert page.post(address, body).status_code == 403
+    answer = page.post(address, {**body, "password": PASSWORD})
+    assert answer.status_code == 302
+    world.settle()
+    shown = text(page, answer["Location"])
+    assert "credit-default 2 → prod-eu, break-glass, replaces 1: done" in shown
+    assert "review owed" in shown
+    assert "Your review" not in shown
+    assert "Your review" in text(browser(bram), answer["Location"])
+    said = {"verdict": "unjustified", "comment": "no fraud", "password": PASSWORD}
+    reviewed = browser(bram).post(f"{answer['Location']}review/", said)
+    assert reviewed.status_code == 302
+    assert "reviewed: unjustified" in text(page, answer["Location"])
+    assert "break-glass" in text(page, "/promotions/")
 
 
 def test_what_waits_for_me_is_first_and_counted(

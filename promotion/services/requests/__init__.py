@@ -4,8 +4,19 @@ Each function is one transaction with the same four beats: lock, decide,
 change, record. The environment's targets are locked first, always.
 """
 
+from promotion.services.requests.breaking_glass import break_glass, review
 from promotion.services.requests.opening import Outcome, open_request, try_request
 from promotion.services.requests.settling import expire, withdraw
 from promotion.services.requests.signing import approve, reject
 
-__all__ = ["Outcome", "approve", "expire", "open_request", "reject", "try_request", "withdraw"]
+__all__ = [
+    "Outcome",
+    "approve",
+    "break_glass",
+    "expire",
+    "open_request",
+    "reject",
+    "review",
+    "try_request",
+    "withdraw",
+]

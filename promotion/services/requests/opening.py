@@ -16,6 +16,7 @@ from governance.names import problem_with
 from promotion import content, gates, rules
 from promotion.models import Deployment, Request, Target
 from promotion.models import Policy as PolicyRow
+from promotion.models.requests import REPLACING
 from promotion.policies import Policy as Rules
 from promotion.selectors import facts
 from promotion.services import execution, publishing
@@ -60,7 +61,7 @@ def open_request(
         Refused: ``gates_not_passed``, with every gate's reason and remedy.
     """
     access.require(actor, access.Permission.SUBMIT)
-    asked = _resolve(model=model, version=version, environment=environment)
+    asked = resolve(model=model, version=version, environment=environment)
     access.require(
         actor,
         access.Permission.SUBMIT,
@@ -70,7 +71,7 @@ def open_request(
     kind = _kind_of(to, reason=reason, ticket=ticket)
     targets = Target.objects.locked(asked.environment.pk)
     now = timezone.now()
-    case = _weigh(asked, kind=kind, to=to, now=now)
+    case = weigh(asked, kind=kind, to=to, now=now)
     if dry_run:
         transaction.set_rollback(True)
         return Outcome(None, case.results, case.shown, case.needed)
@@ -78,7 +79,7 @@ def open_request(
     journal = Journal(actor)
     if case.is_new:
         journal.deployment(Action.DEPLOYMENT_OPENED, case.deployment, None)
-    request = _write(case, reason=reason, ticket=ticket, actor=actor, now=now)
+    request = write(case, reason=reason, ticket=ticket, actor=actor, now=now)
     journal.request(
         Action.REQUEST_OPENED, request, reason=reason, ticket=ticket, content=case.shown
     )
@@ -98,7 +99,7 @@ def try_request(
         NotFound, Invalid, Forbidden, Conflict: as for ``open_request``; to view is enough.
     """
     access.require(actor, access.Permission.VIEW)
-    asked = _resolve(model=model, version=version, environment=environment)
+    asked = resolve(model=model, version=version, environment=environment)
     access.require(
         actor,
         access.Permission.VIEW,
@@ -107,19 +108,19 @@ def try_request(
     )
     kind = _kind_of(to, reason="a trial", ticket="")
     Target.objects.locked(asked.environment.pk)
-    case = _weigh(asked, kind=kind, to=to, now=timezone.now(), proposed=proposed)
+    case = weigh(asked, kind=kind, to=to, now=timezone.now(), proposed=proposed)
     transaction.set_rollback(True)
     return Outcome(None, case.results, case.shown, case.needed)
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class Asked:
     version: ModelVersion
     environment: Environment
 
 
 @dataclass(frozen=True, slots=True)
-class _Case:
+class Case:
     """What was asked for, judged: all that a request is made of."""
 
     kind: str
@@ -135,9 +136,9 @@ class _Case:
     needed: int
 
 
-def _weigh(
-    asked: _Asked, *, kind: str, to: str, now: datetime, proposed: Rules | None = None
-) -> _Case:
+def weigh(
+    asked: Asked, *, kind: str, to: str, now: datetime, proposed: Rules | None = None
+) -> Case:
     deployment, is_new = _deployment(asked)
     policy, found = _rules(asked.environment, asked.version.model.risk_tier)
     found = proposed or found
@@ -148,12 +149,13 @@ def _weigh(
     gathered = facts.gather(
         asked.version, asked.environment, deployment=deployment, champion=champion, now=now
     )
-    results = gates.judge(kind, gathered, found)
+    judged_as = Request.Kind.PROMOTE if kind == Request.Kind.BREAK_GLASS else kind
+    results = gates.judge(judged_as, gathered, found)
     evidence: dict[str, object] = {
         "gates": [result.as_document() for result in results],
         "facts": gathered.as_document(),
     }
-    replaced = champion.version if champion and kind == Request.Kind.PROMOTE else None
+    replaced = champion.version if champion and kind in REPLACING else None
     shown = content.document(
         kind=kind,
         model=deployment.model.name,
@@ -166,7 +168,7 @@ def _weigh(
         champion_digest=replaced.digest if replaced else None,
         evidence=evidence,
     )
-    return _Case(
+    return Case(
         kind=kind,
         to=to,
         deployment=deployment,
@@ -181,8 +183,12 @@ def _weigh(
     )
 
 
-def _refuse_unless_passed(case: _Case) -> None:
-    failed = [result for result in case.results if not result.passes()]
+def _refuse_unless_passed(case: Case) -> None:
+    refuse(case, [result for result in case.results if not result.passes()])
+
+
+def refuse(case: Case, failed: list[GateResult]) -> None:
+    """Raise ``gates_not_passed`` where there is any."""
     if failed:
         version = case.deployment.version
         raise Refused(
@@ -194,7 +200,7 @@ def _refuse_unless_passed(case: _Case) -> None:
         )
 
 
-def _write(case: _Case, *, reason: str, ticket: str, actor: Actor, now: datetime) -> Request:
+def write(case: Case, *, reason: str, ticket: str, actor: Actor, now: datetime) -> Request:
     deployment = case.deployment
     return Request.objects.create(
         kind=case.kind,
@@ -219,7 +225,7 @@ def _write(case: _Case, *, reason: str, ticket: str, actor: Actor, now: datetime
     )
 
 
-def _resolve(*, model: str, version: int, environment: str) -> _Asked:
+def resolve(*, model: str, version: int, environment: str) -> Asked:
     place = Environment.objects.filter(slug=environment).first()
     if place is None:
         message = f"There is no environment {environment!r}."
@@ -230,7 +236,7 @@ def _resolve(*, model: str, version: int, environment: str) -> _Asked:
         known = ModelVersion.objects.filter(model__name=model).exists()
         message = f"There is no version {version} of {model!r}."
         raise NotFound(message, code="unknown_version" if known else "unknown_model")
-    return _Asked(found, place)
+    return Asked(found, place)
 
 
 def _kind_of(to: str, *, reason: str, ticket: str) -> str:
@@ -246,7 +252,7 @@ def _kind_of(to: str, *, reason: str, ticket: str) -> str:
     return rules.KIND_BY_TARGET_STATE[to]
 
 
-def _deployment(asked: _Asked) -> tuple[Deployment, bool]:
+def _deployment(asked: Asked) -> tuple[Deployment, bool]:
     rows = Deployment.objects.select_for_update(of=("self",), no_key=True)
     deployment = rows.filter(version=asked.version, environment=asked.environment).first()
     if deployment is None:

@@ -9,7 +9,13 @@ from promotion.services import publishing
 from promotion.services.journal import Journal
 from promotion.services.rollouts.context import ask
 
-TIER = {"deploy_dark": "dark", "promote": "live", "rollback": "live", "retire": "dark"}
+TIER = {
+    "deploy_dark": "dark",
+    "promote": "live",
+    "break_glass": "live",
+    "rollback": "live",
+    "retire": "dark",
+}
 
 
 def begin(
