@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from promotion import guards, stages
 from promotion.models import Agent, Request, Rollout, RolloutStep
+from promotion.models.requests import REPLACING
 from promotion.policies import Policy
 from promotion.selectors import observed
 
@@ -18,7 +19,7 @@ STEP_WORDS: Mapping[str, str] = {
     "bake": "Watch it, the old version stays loaded",
     "retire": "Unload the old version",
 }
-STEERED = frozenset({Request.Kind.PROMOTE, Request.Kind.DEPLOY_DARK})
+STEERED = REPLACING | {Request.Kind.DEPLOY_DARK}
 """Kinds of requests whose rollout an operator may hold up."""
 WATCHED = frozenset({Rollout.Step.STAGE, Rollout.Step.COMMIT, Rollout.Step.BAKE})
 """Steps in which the new version answers callers."""
@@ -124,7 +125,7 @@ def _planned(request: Request, rollout: Rollout, rules: Policy) -> dict[str, str
         Request.Kind.STOP: ["retire"],
         Request.Kind.ROLLBACK: ["commit", "retire"] if rollout.outgoing_id else ["commit"],
     }.get(Request.Kind(request.kind), ["commit"])
-    if request.kind != Request.Kind.PROMOTE:
+    if request.kind not in REPLACING:
         return {name: STEP_WORDS[name] for name in names}
     if not rollout.outgoing_id:
         return {name: STEP_WORDS[name] for name in ("load", "commit")}

@@ -64,6 +64,37 @@ def champion_among(rows: list[Deployment]) -> Deployment | None:
     return next((d for d in rows if d.role == Deployment.Role.CHAMPION), None)
 
 
+def candidate_among(rows: list[Deployment]) -> Deployment | None:
+    """Return the one of them that answers some."""
+    return next((d for d in rows if d.role == Deployment.Role.CANDIDATE), None)
+
+
+def dismiss_candidate(
+    rows: list[Deployment],
+    *,
+    request: Request,
+    targets: dict[str, Target],
+    why: str,
+    journal: Journal,
+    now: datetime,
+) -> None:
+    """Put the candidate of the rollout that ended back where it was."""
+    candidate = candidate_among(rows)
+    if candidate is None:
+        return
+    promoted = candidate.requests.filter(kind__in=REPLACING).order_by("-created_at").first()
+    rollouts.step_down(
+        candidate,
+        request,
+        from_state=promoted.from_state if promoted else Deployment.State.TRAINED,
+        journal=journal,
+        now=now,
+        why=why,
+    )
+    if candidate.state == Deployment.State.DARK and Target.Tier.DARK in targets:
+        publishing.publish(targets[Target.Tier.DARK], cause="dark again", journal=journal, now=now)
+
+
 def take_over(
     deployment: Deployment,
     *,

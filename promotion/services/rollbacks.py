@@ -11,7 +11,7 @@ from governance.audit.services import records_refusals
 from governance.errors import Conflict
 from governance.models import Environment
 from promotion.models import Deployment, Request, Rollout, Target
-from promotion.services import at_once, publishing, rollouts
+from promotion.services import at_once, rollouts
 from promotion.services.journal import Journal
 from registry.models import RegisteredModel
 
@@ -50,7 +50,14 @@ def rollback(
         now=now,
     )
     live = targets[Target.Tier.LIVE]
-    _dismiss_candidate(rows, request=request, targets=targets, journal=journal, now=now)
+    at_once.dismiss_candidate(
+        rows,
+        request=request,
+        targets=targets,
+        why="rolled back in a stage",
+        journal=journal,
+        now=now,
+    )
     _retire_leftovers(rows, former, request=request, journal=journal, now=now)
     present = None if former.role == Deployment.Role.CHAMPION else leaving
     if former.role != Deployment.Role.CHAMPION:
@@ -77,39 +84,10 @@ def _under_way(place: Environment, model: RegisteredModel, *, to: int | None) ->
 
 def _chosen(rows: list[Deployment], *, to: int | None) -> tuple[Deployment, Deployment | None]:
     """Return who is to answer, and who stops: in a stage that is the candidate."""
-    present, candidate = at_once.champion_among(rows), _candidate_among(rows)
+    present, candidate = at_once.champion_among(rows), at_once.candidate_among(rows)
     if candidate and present and to in {None, present.version.number}:
         return present, candidate
     return _former(rows, to=to), present
-
-
-def _candidate_among(rows: list[Deployment]) -> Deployment | None:
-    return next((d for d in rows if d.role == Deployment.Role.CANDIDATE), None)
-
-
-def _dismiss_candidate(
-    rows: list[Deployment],
-    *,
-    request: Request,
-    targets: dict[str, Target],
-    journal: Journal,
-    now: datetime,
-) -> None:
-    """Put the candidate of the rollout that ended back where it was."""
-    candidate = _candidate_among(rows)
-    if candidate is None:
-        return
-    promoted = candidate.requests.filter(kind=Request.Kind.PROMOTE).order_by("-created_at").first()
-    rollouts.step_down(
-        candidate,
-        request,
-        from_state=promoted.from_state if promoted else Deployment.State.TRAINED,
-        journal=journal,
-        now=now,
-        why="rolled back in a stage",
-    )
-    if candidate.state == Deployment.State.DARK and Target.Tier.DARK in targets:
-        publishing.publish(targets[Target.Tier.DARK], cause="dark again", journal=journal, now=now)
 
 
 def _former(rows: list[Deployment], *, to: int | None) -> Deployment:

@@ -13,11 +13,12 @@ from governance.audit.services import records_refusals
 from governance.errors import Conflict, Invalid, NotFound
 from governance.names import problem_with
 from promotion.models import Request, Rollout
+from promotion.models.requests import REPLACING
 from promotion.services import rollbacks, rollouts
 from promotion.services.rollouts.context import Context
 
 BEFORE_COMMIT = frozenset({Rollout.Step.LOAD, Rollout.Step.STAGE})
-STEERED = frozenset({Request.Kind.PROMOTE, Request.Kind.DEPLOY_DARK})
+STEERED = REPLACING | {Request.Kind.DEPLOY_DARK}
 """Kinds of requests that may be held up. A rollback, a stop and a retirement wait for nobody."""
 
 

@@ -47,6 +47,9 @@ def stop(*, environment: str, model: str, reason: str, actor: Actor) -> Request:
         journal=journal,
         now=now,
     )
+    at_once.dismiss_candidate(
+        rows, request=request, targets=targets, why="stopped in a stage", journal=journal, now=now
+    )
     _retire(rows, request=request, journal=journal, now=now)
     rollouts.release_the_oldest(request, journal=journal)
     rollouts.begin_switched(
@@ -68,8 +71,6 @@ def _retire(rows: list[Deployment], *, request: Request, journal: Journal, now: 
         if deployment.state != Deployment.State.PRODUCTION:
             continue
         deployment.retire()
-        if deployment.champion_at is None:
-            deployment.hold = Deployment.Hold.NONE
         deployment.changed_at = now
         deployment.save()
         journal.deployment(Action.DEPLOYMENT_RETIRED, deployment, request, why="stopped")

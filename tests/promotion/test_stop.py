@@ -131,6 +131,17 @@ def test_it_takes_over_from_a_rollout(live, rules, promote, omar, replayed, step
     replayed()
 
 
+def test_in_a_stage_the_candidate_goes_back_where_it_was(live, rules, promote, omar, replayed):
+    rules(stages=[{"agents": 1, "seconds": 3_600.0}, "all"])
+    promote(rounds=2)
+    assert roles()[3] == "candidate"
+    halt(omar)
+    assert roles() == {1: "retired/previous", 2: "retired/previous", 3: "trained/none"}
+    live.settle()
+    assert not Deployment.objects.filter(state="production").exists()
+    replayed()
+
+
 def test_it_takes_over_from_a_rollback(live, omar, replayed):
     back = rollbacks.rollback(**WHERE, reason="wrong", actor=omar)
     halt(omar)

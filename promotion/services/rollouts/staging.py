@@ -5,6 +5,7 @@ from datetime import datetime
 from governance.audit.actions import Action
 from promotion import stages
 from promotion.models import Deployment, Request, Rollout
+from promotion.models.requests import REPLACING
 from promotion.selectors import fleet_facts
 from promotion.services.journal import Journal
 from promotion.services.rollouts.context import Context
@@ -17,7 +18,7 @@ def present(context: Context) -> stages.Stage:
 
 def following(context: Context) -> stages.Stage | None:
     """Return the next stage before all, if there is one. The first version shares with nobody."""
-    if context.outgoing is None or context.request.kind != Request.Kind.PROMOTE:
+    if context.outgoing is None or context.request.kind not in REPLACING:
         return None
     planned = stages.before_all(context.rules.stages)
     return planned[context.rollout.stage] if context.rollout.stage < len(planned) else None

@@ -2,7 +2,8 @@
 
 from governance.audit.actions import Action
 from promotion import guards
-from promotion.models import Request, Rollout
+from promotion.models import Rollout
+from promotion.models.requests import REPLACING
 from promotion.services.rollouts.context import Context
 
 WATCHED = {
@@ -16,7 +17,7 @@ WATCHED = {
 def breach(context: Context, seen: tuple[guards.Seen, ...]) -> str:
     """Say what a guard finds wrong, or ``""``. There must be somebody to switch back to."""
     step, rules = context.rollout.step, context.rules
-    is_promotion = context.request.kind == Request.Kind.PROMOTE
+    is_promotion = context.request.kind in REPLACING
     if step not in WATCHED or context.outgoing is None or not is_promotion:
         return ""
     limits = guards.Limits(
