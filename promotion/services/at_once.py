@@ -74,7 +74,6 @@ def dismiss_candidate(
     *,
     request: Request,
     targets: dict[str, Target],
-    why: str,
     journal: Journal,
     now: datetime,
 ) -> None:
@@ -89,7 +88,7 @@ def dismiss_candidate(
         from_state=promoted.from_state if promoted else Deployment.State.TRAINED,
         journal=journal,
         now=now,
-        why=why,
+        why=f"{request.get_kind_display()} in a stage",
     )
     if candidate.state == Deployment.State.DARK and Target.Tier.DARK in targets:
         publishing.publish(targets[Target.Tier.DARK], cause="dark again", journal=journal, now=now)

@@ -50,14 +50,7 @@ def rollback(
         now=now,
     )
     live = targets[Target.Tier.LIVE]
-    at_once.dismiss_candidate(
-        rows,
-        request=request,
-        targets=targets,
-        why="rolled back in a stage",
-        journal=journal,
-        now=now,
-    )
+    at_once.dismiss_candidate(rows, request=request, targets=targets, journal=journal, now=now)
     _retire_leftovers(rows, former, request=request, journal=journal, now=now)
     present = None if former.role == Deployment.Role.CHAMPION else leaving
     if former.role != Deployment.Role.CHAMPION:

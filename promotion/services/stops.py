@@ -47,9 +47,7 @@ def stop(*, environment: str, model: str, reason: str, actor: Actor) -> Request:
         journal=journal,
         now=now,
     )
-    at_once.dismiss_candidate(
-        rows, request=request, targets=targets, why="stopped in a stage", journal=journal, now=now
-    )
+    at_once.dismiss_candidate(rows, request=request, targets=targets, journal=journal, now=now)
     _retire(rows, request=request, journal=journal, now=now)
     rollouts.release_the_oldest(request, journal=journal)
     rollouts.begin_switched(

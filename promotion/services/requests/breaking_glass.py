@@ -1,7 +1,7 @@
 """One person promotes alone, in an emergency; a second one reviews it afterwards."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import transaction
@@ -57,12 +57,21 @@ def break_glass(
     held = access.roles_of(actor, environment=asked.environment, group=group)
     _refuse_unless_named(held, named=case.rules.break_glass_roles)
     _refuse_unless_themselves(user, password=password, actor=actor)
-    skipped = [result for result in case.results if not result.passes()]
-    opening.refuse(case, [r for r in skipped if gates.holds_also_alone(r)])
+    opening.refuse(case, [result for result in case.results if gates.holds_also_alone(result)])
     journal = Journal(actor)
+    request = _write(case, reason=reason, ticket=ticket, journal=journal, now=now)
+    execution.approve_and_execute(request, targets=targets, journal=journal, now=now)
+    journal.write()
+    return request
+
+
+def _write(
+    case: opening.Case, *, reason: str, ticket: str, journal: Journal, now: datetime
+) -> Request:
+    """Write the request, what it skips, and by when it has to be reviewed."""
     if case.is_new:
         journal.deployment(Action.DEPLOYMENT_OPENED, case.deployment, None)
-    request = opening.write(case, reason=reason, ticket=ticket, actor=actor, now=now)
+    request = opening.write(case, reason=reason, ticket=ticket, actor=journal.actor, now=now)
     request.review_due_at = now + timedelta(hours=case.rules.break_glass_review_hours)
     request.save(update_fields=["review_due_at"])
     journal.request(
@@ -71,11 +80,9 @@ def break_glass(
         reason=reason,
         ticket=ticket,
         content=case.shown,
-        skipped=[result.gate for result in skipped],
+        skipped=[result.gate for result in case.results if not result.passes()],
         review_due_at=request.review_due_at.isoformat(),
     )
-    execution.approve_and_execute(request, targets=targets, journal=journal, now=now)
-    journal.write()
     return request
 
 
@@ -100,18 +107,7 @@ def review(
         Invalid: no comment, or an unknown verdict.
     """
     request = Request.objects.locked(request_id)
-    held = access.roles_of(actor, environment=request.deployment.environment, group=_group(request))
-    signing = sorted(held & {"approver", "risk"})
-    if not signing:
-        message = "To review it you need the role approver or risk here."
-        raise Forbidden(message)
-    _refuse_unless_due(request)
-    allowed = rules.may_approve(
-        approver=actor.person, involved=frozenset(request.persons), earlier_approvers=frozenset()
-    )
-    if not allowed:
-        message = "Who broke the glass, or made the version, cannot review it."
-        raise Refused(message, rule=allowed.rule, object=request.chain, subject=request.subject)
+    role = _reviewing_role(request, actor=actor)
     _refuse_unless_themselves(user, password=password, actor=actor)
     if verdict not in Review.Verdict.values:
         message = "A review says justified or unjustified."
@@ -124,7 +120,7 @@ def review(
         user=user,
         person=user.person,
         name=user.display(),
-        role=signing[-1],
+        role=role,
         verdict=verdict,
         comment=comment,
         at=timezone.now(),
@@ -135,8 +131,21 @@ def review(
     return made
 
 
-def _group(request: Request) -> str:
-    return request.deployment.model.group
+def _reviewing_role(request: Request, *, actor: Actor) -> str:
+    """Check role, state and four eyes, in that order; return the role to review in."""
+    place, group = request.deployment.environment, request.deployment.model.group
+    signing = sorted(access.roles_of(actor, environment=place, group=group) & {"approver", "risk"})
+    if not signing:
+        message = "To review it you need the role approver or risk here."
+        raise Forbidden(message)
+    _refuse_unless_due(request)
+    allowed = rules.may_approve(
+        approver=actor.person, involved=frozenset(request.persons), earlier_approvers=frozenset()
+    )
+    if not allowed:
+        message = "Who broke the glass, or made the version, cannot review it."
+        raise Refused(message, rule=allowed.rule, object=request.chain, subject=request.subject)
+    return signing[-1]
 
 
 def _refuse_texts(*, reason: str, ticket: str) -> None:
