@@ -6,6 +6,7 @@ Read from the database when asked, so every web process answers the same.
 import hmac
 from collections.abc import Iterable, Mapping
 from hashlib import sha256
+from typing import TypeVar
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseForbidden
@@ -21,6 +22,8 @@ from promotion.selectors.figures import Figures, figures
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 TARGET = ("environment", "tier")
+
+K = TypeVar("K", bound=tuple[str, ...])
 
 
 class _Families(Collector):
@@ -76,7 +79,7 @@ def _may_read(request: HttpRequest) -> bool:
 
 
 def _labelled(
-    name: str, text: str, labels: tuple[str, ...], values: Mapping[tuple[str, ...], float]
+    name: str, text: str, labels: tuple[str, ...], values: Mapping[K, float]
 ) -> GaugeMetricFamily:
     family = GaugeMetricFamily(f"lockgate_{name}", text, labels=labels)
     for key, value in sorted(values.items()):
