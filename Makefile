@@ -19,7 +19,7 @@ ARGS ?=
 # A soak's seed, to repeat it.
 SEED ?=
 
-.PHONY: help soak setup demo demo-check up lint test screenshots chromium clean
+.PHONY: help bench-matrix soak setup demo demo-check up lint test screenshots chromium clean
 
 help:  ## This list
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' \
@@ -49,6 +49,9 @@ screenshots: setup chromium  ## The pictures of docs/, taken from the demo's own
 
 soak: setup  ## 10,000 operations in any order and many at once, on one database; SEED=n repeats a run
 	@LOCKGATE_SOAK=10000 LOCKGATE_SEED=$(SEED) $(PY) -m pytest -q tests/promotion/test_many_operations.py
+
+bench-matrix: setup  ## How long the environment matrix takes with 200 models, 8 environments and 20,000 versions
+	@rm -rf .cache/bench-matrix && $(PY) -W ignore -m benchmarks.matrix --home .cache/bench-matrix
 
 clean:  ## Remove everything these targets made
 	rm -rf $(VENV) .lockgate .cache

@@ -36,7 +36,9 @@ def alarms(environments: Iterable[Environment]) -> list[Alarm]:
     agents = observed.present_agents(places)
     rows = Deployment.objects.filter(role=Deployment.Role.CHAMPION, environment__in=places)
     champions = observed.champions(
-        rows.select_related("model", "version", "environment"),
+        rows.select_related("model", "version", "environment").defer(
+            "version__manifest", "version__authors"
+        ),
         agents=observed.live_by_environment(agents),
         now=now,
     )

@@ -105,6 +105,7 @@ def matrix(environments: list[Environment], *, now: datetime) -> Matrix:
     deployments = list(
         Deployment.objects.filter(state__in=LOADED_STATES, environment__in=places)
         .select_related("model", "version", "environment")
+        .defer("version__manifest", "version__authors")
         .order_by("-version__number")
     )
     champions = observed.champions(

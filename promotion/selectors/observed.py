@@ -62,10 +62,19 @@ def ready(report: AgentReport | None) -> frozenset[str]:
 
 def ready_champion(report: AgentReport | None, model: str) -> str | None:
     """The digest an agent's unversioned calls of a model go to."""
-    for item in items(report):
-        if (item.get("model"), item.get("role"), item.get("phase")) == (model, "champion", "ready"):
-            return str(item.get("digest"))
-    return None
+    return _champions(report).get(model) if report else None
+
+
+def _champions(report: AgentReport) -> dict[str, str]:
+    """What a report says of who answers, by model: read once, asked for each model."""
+    known: dict[str, str] | None = report.__dict__.get("_champions")
+    if known is None:
+        known = {}
+        for item in items(report):
+            if (item.get("role"), item.get("phase")) == ("champion", "ready"):
+                known.setdefault(str(item.get("model")), str(item.get("digest")))
+        report.__dict__["_champions"] = known
+    return known
 
 
 def facts(agents: Iterable[Agent], *, model: str, now: datetime) -> list[AgentFacts]:

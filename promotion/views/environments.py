@@ -30,7 +30,8 @@ def environments(request: HttpRequest) -> HttpResponse:
     context = {"matrix": found, "nav": "environments", "legend": LEGEND}
     if request.headers.get("HX-Request"):
         return live(request, "parts/matrix.html", context)
-    return framed(request, "environments.html", context, environments=places)
+    whole = {**context, "alarms": found.alarms}
+    return framed(request, "environments.html", whole, environments=places)
 
 
 @require_GET

@@ -91,7 +91,8 @@ def framed(
     actor = actor_of(request)
     places = visible(request) if environments is None else environments
     frame = {
-        "alarms": abnormal.alarms(places),
+        # A page that has read what is abnormal for itself need not read it again.
+        "alarms": context["alarms"] if "alarms" in context else abnormal.alarms(places),
         "waiting_count": promotions.waiting_for(actor).count(),
         "may_audit": access.allowed(actor, Permission.AUDIT),
     }

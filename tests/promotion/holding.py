@@ -86,6 +86,8 @@ def the_log_holds() -> History:
 
 def _transaction_holds(history: History, events: list[Event], asked: dict[str, Request]) -> None:
     left: dict[str, Event] = {}
+    # After a lost history an operator says what holds: no request asks for it.
+    by_hand = any(event.action.startswith("target.history_") for event in events)
     for event in events:
         if event.kind == "approval" and event.action == "request.approved":
             signed = history.signatures[event.request or ""]
@@ -95,14 +97,14 @@ def _transaction_holds(history: History, events: list[Event], asked: dict[str, R
         answering = history.champions[event.model]
         if event.text("role") == "champion":
             answering.add(event.key)
-            if event.action == "deployment.promoted":
+            if event.action == "deployment.promoted" and not by_hand:
                 _was_approved(history, asked[event.request or ""])
         elif event.key in answering:
             answering.discard(event.key)
             left[event.model] = event
     for model, answering in history.champions.items():
         assert len(answering) <= 1, f"{model} had two champions at entry {events[-1].seq}"
-        if not answering and model in left:
+        if not answering and model in left and not by_hand:
             _may_be_without(asked[left[model].request or ""])
 
 
