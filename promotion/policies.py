@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from promotion.policy_parts import Freeze, Gates, Slug, Strict
+from promotion.policy_parts import Freeze, Gates, Slug, Strict, Waivers
 from promotion.stages import Stages
 
 SCHEMA_ID = "lockgate.policy/1"
@@ -106,6 +106,15 @@ class Policy(Strict):
 
     gates: Gates = Gates()
     """Gates a version must pass beside those above, each with its parameters."""
+
+    waivers: Waivers | None = None
+    """Which gates a risk officer may waive here, and for how long. None when left out."""
+
+    dark_limit: Annotated[int, Field(ge=1, le=1_000)] | None = None
+    """Dark versions one model may have here. Any number when left out."""
+
+    dark_days: Annotated[float, Field(gt=0, le=3_650)] | None = None
+    """Days after which a dark version that nobody asks to promote is retired."""
 
     freeze: list[Freeze] = Field(default=[])
     """Times in which nothing is asked for or carried out here. A rollback always is."""

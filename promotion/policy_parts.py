@@ -143,6 +143,33 @@ class Gates(Strict):
     """Memory on the agents."""
 
 
+WaivableGate = Literal[
+    "lower_environment",
+    "dark_first",
+    "dark_pairs",
+    "inputs",
+    "metrics",
+    "live_hours",
+    "documentation",
+    "attested",
+    "data_age",
+    "pipeline",
+    "dark_comparison",
+    "latency",
+]
+"""Never inspection, golden transactions, memory or a freeze."""
+
+
+class Waivers(Strict):
+    """What a risk officer may let pass, with a reason and an end."""
+
+    gates: Annotated[list[WaivableGate], Field(min_length=1)]
+    """Gates that may be waived."""
+
+    hours: Annotated[float, Field(gt=0, le=8_760)] = 168.0
+    """How long a waiver may hold, at most."""
+
+
 class Freeze(Strict):
     """A time in which nothing is promoted. All that is named must hold; times are UTC."""
 

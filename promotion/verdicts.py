@@ -26,7 +26,7 @@ class Denied:
 
 Verdict = Allowed | Denied
 
-Outcome = Literal["passed", "failed", "inconclusive", "not_applicable"]
+Outcome = Literal["passed", "failed", "inconclusive", "not_applicable", "waived"]
 
 
 def not_asked(gate: str) -> "GateResult":
@@ -38,7 +38,8 @@ def not_asked(gate: str) -> "GateResult":
 class GateResult:
     """A gate's verdict with the facts it rests on. Only ``passed`` promotes.
 
-    ``not_applicable`` passes too: such a gate has nothing to judge here.
+    ``not_applicable`` passes too: such a gate has nothing to judge here. So does ``waived``:
+    a risk officer let it pass, whose name, reason and end stand in the facts.
     """
 
     gate: str
@@ -48,7 +49,7 @@ class GateResult:
     facts: Mapping[str, object] = field(default_factory=dict)
 
     def passes(self) -> bool:
-        return self.outcome in {"passed", "not_applicable"}
+        return self.outcome in {"passed", "not_applicable", "waived"}
 
     def as_document(self) -> dict[str, object]:
         """The form it is stored and hashed in."""

@@ -29,6 +29,7 @@ class Action(StrEnum):
     MODEL_REGISTERED = "model.registered"
     VERSION_REGISTERED = "version.registered"
     VERSION_INSPECTED = "version.inspected"
+    WAIVER_GIVEN = "waiver.given"
     VERSION_ATTESTED = "version.attested"
     REQUEST_OPENED = "request.opened"
     REQUEST_APPROVED = "request.approved"

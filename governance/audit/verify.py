@@ -43,8 +43,12 @@ GUARDS = frozenset(
             for table in ("deployment", "request", "rollout", "target", "agent", "webhook")
             for trigger in ("audited", "never_deleted")
         ),
-        *((f"promotion_{name}", "append_only") for name in ("desiredstate", "policy", "approval")),
+        *(
+            (f"promotion_{name}", "append_only")
+            for name in ("desiredstate", "policy", "approval", "waiver")
+        ),
         ("promotion_approval", "audited"),
+        ("promotion_waiver", "audited"),
         ("promotion_policy", "audited"),
         ("promotion_review", "append_only"),
         ("promotion_review", "audited"),

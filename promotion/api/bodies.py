@@ -77,6 +77,15 @@ class ReviewIn(fields.Strict):
     password = serializers.CharField(max_length=200, trim_whitespace=False)
 
 
+class WaiverIn(fields.Strict):
+    """Which gate may pass where, why, and for how long."""
+
+    environment = fields.Slug()
+    gate = fields.Text(limit=40)
+    reason = fields.Text()
+    hours = fields.Number(min_value=0.01, max_value=8_760.0)
+
+
 class RollbackIn(fields.Strict):
     """Why, and to which former champion; by default to the one before."""
 

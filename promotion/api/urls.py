@@ -12,6 +12,7 @@ from promotion.api import (
     policies,
     promotions,
     rollouts,
+    waivers,
     webhooks,
 )
 
@@ -20,6 +21,10 @@ urlpatterns = [
     path("blobs/<str:name>", artifacts.BlobView.as_view()),
     path("models/<str:model>/versions/<int:number>", artifacts.VersionView.as_view()),
     path("models/<str:name>/versions/<int:number>/lineage", lineage.LineageView.as_view()),
+    path(
+        "models/<str:name>/versions/<int:number>/waivers",
+        waivers.WaiversView.as_view(),
+    ),
     path("promotions", promotions.PromotionsView.as_view()),
     path("promotions/<uuid:pk>", promotions.PromotionView.as_view()),
     path("promotions/<uuid:pk>/approvals", promotions.ApprovalsView.as_view()),

@@ -12,6 +12,7 @@ from promotion.gates import (
     attested,
     dark_comparison,
     dark_first,
+    dark_limit,
     dark_pairs,
     data_age,
     documentation,
@@ -47,12 +48,19 @@ GATES: Mapping[str, Gate] = {
     pipeline.NAME: pipeline.judge,
     dark_comparison.NAME: dark_comparison.judge,
     latency.NAME: latency.judge,
+    dark_limit.NAME: dark_limit.judge,
     memory.NAME: memory.judge,
     frozen.NAME: frozen.judge,
 }
 FOR_KIND: Mapping[str, tuple[str, ...]] = {
-    "deploy_dark": ("inspected", "lower_environment", documentation.NAME, frozen.NAME),
-    "promote": tuple(GATES),
+    "deploy_dark": (
+        "inspected",
+        "lower_environment",
+        documentation.NAME,
+        dark_limit.NAME,
+        frozen.NAME,
+    ),
+    "promote": tuple(name for name in GATES if name != dark_limit.NAME),
     "break_glass": (memory.NAME,),  # Again, that is. At first as a promotion, and most are skipped.
 }
 ALWAYS = frozenset({"inspected", "lower_environment", "dark_first", "dark_pairs"})
@@ -90,4 +98,8 @@ def _named(policy: Policy) -> frozenset[str]:
     """The gates a policy gives parameters for."""
     parts = type(policy.gates).model_fields
     named = {name for name in parts if getattr(policy.gates, name) is not None}
-    return frozenset(named | ({frozen.NAME} if policy.freeze else set()))
+    if policy.freeze:
+        named.add(frozen.NAME)
+    if policy.dark_limit is not None:
+        named.add(dark_limit.NAME)
+    return frozenset(named)

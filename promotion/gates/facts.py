@@ -24,6 +24,7 @@ class Facts:
         undocumented: what the manifest or the model leave out.
         attested: kinds of evidence given by persons who are no authors.
         data_until: the day the newest training data ends, or "".
+        dark_versions: numbers of the model's other versions that are dark here, or about to be.
         resident: agent of the target -> bytes it holds in memory now.
         pairs: dark scores paired with the champion's; ``flips``: those with another decision.
     """
@@ -55,6 +56,7 @@ class Facts:
     champion_pipeline: str = ""
     latency_budget_ms: float | None = None
     resident: Mapping[str, int] = field(default_factory=dict)
+    dark_versions: tuple[int, ...] = ()
 
     def as_document(self) -> dict[str, object]:
         """The form they are stored and hashed in."""

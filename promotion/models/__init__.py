@@ -7,6 +7,7 @@ from promotion.models.pulses import Pulse
 from promotion.models.requests import Approval, Request, Review
 from promotion.models.rollouts import Rollout, RolloutStep
 from promotion.models.targets import DesiredState, Policy, Target
+from promotion.models.waivers import Waiver
 from promotion.models.webhooks import Delivery, Webhook
 
 __all__ = [
@@ -28,5 +29,6 @@ __all__ = [
     "ServingInterval",
     "Target",
     "Telling",
+    "Waiver",
     "Webhook",
 ]

@@ -76,6 +76,8 @@ class Request(models.Model):
     """Requester, token owner and authors: none of them may approve."""
     evidence = models.JSONField(default=dict)
     """Facts and verdicts of every gate, frozen at submit."""
+    facts = models.JSONField(default=dict)
+    """All that gates could have judged by then: what another policy is tried on."""
     content_hash = models.CharField(max_length=64)
     approvals_needed = models.PositiveSmallIntegerField()
     detail = models.TextField(blank=True)

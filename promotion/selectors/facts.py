@@ -5,11 +5,21 @@ from datetime import UTC, datetime
 from numbers import Real
 from typing import Any
 
+from django.db.models import Q
+
 from governance.models import Environment
 from promotion.compatibility import compare_inputs
 from promotion.confirmation import Standing, confirm
 from promotion.gates.facts import Facts
-from promotion.models import Agent, AgentReport, DarkTally, Deployment, ServingInterval, Target
+from promotion.models import (
+    Agent,
+    AgentReport,
+    DarkTally,
+    Deployment,
+    Request,
+    ServingInterval,
+    Target,
+)
 from promotion.selectors import fleet_facts
 from registry.models import ModelVersion
 
@@ -61,6 +71,7 @@ def gather(
         pipeline=str(version.manifest.get("pipeline_digest") or ""),
         champion_pipeline=str(other.manifest.get("pipeline_digest") or "") if other else "",
         latency_budget_ms=model.latency_budget_ms,
+        dark_versions=tuple(_dark_versions(version, environment)),
         resident=_resident(environment, now=now),
     )
 
@@ -152,6 +163,20 @@ def _resident(environment: Environment, *, now: datetime) -> dict[str, int]:
         agent.name: int(agent.report.counters.get("resident_bytes") or 0)
         for agent in rows.order_by("name")
     }
+
+
+def _dark_versions(version: ModelVersion, environment: Environment) -> list[int]:
+    """Other versions of the model that are dark here, or about to be. One query."""
+    about_to_be = Q(
+        requests__kind=Request.Kind.DEPLOY_DARK,
+        requests__state__in=["open", "approved", "executing"],
+    )
+    rows = Deployment.objects.filter(
+        Q(state=Deployment.State.DARK) | about_to_be,
+        model=version.model_id,
+        environment=environment,
+    ).exclude(version=version)
+    return sorted(set(rows.values_list("version__number", flat=True)))
 
 
 def _undocumented(version: ModelVersion) -> Iterator[str]:

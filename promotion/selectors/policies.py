@@ -158,8 +158,8 @@ def try_on_past(rules: Rules, environment: Environment, *, tier: str, last: int)
 
 
 def _tried(request: Request, rules: Rules) -> Tried:
-    stored = request.evidence.get("facts")
-    judged = isinstance(stored, dict)
+    stored = request.facts
+    judged = bool(stored)
     results = gates.judge(request.kind, Facts.from_document(stored), rules) if judged else []
     return Tried(
         request=request,

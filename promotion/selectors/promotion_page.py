@@ -19,12 +19,14 @@ SHAPES: Mapping[str, str] = {
     "failed": "failed",
     "inconclusive": "waiting",
     "not_applicable": "excused",
+    "waived": "waived",
 }
 VERDICTS: Mapping[str, str] = {
     "passed": "passed",
     "failed": "failed",
     "inconclusive": "waiting",
     "not_applicable": "does not apply",
+    "waived": "waived",
 }
 GATES: Mapping[str, str] = {
     "inspected": "Files inspected",
@@ -42,6 +44,7 @@ GATES: Mapping[str, str] = {
     "dark_comparison": "Decides nearly the same",
     "latency": "Latency budget",
     "memory": "Fits in memory",
+    "dark_limit": "Room for another dark version",
     "frozen": "No freeze",
 }
 
@@ -120,6 +123,8 @@ class PromotionPage:
         """Gates by verdict: ``11 passed, 1 waiting, 0 failed``."""
         outcomes = [gate.verdict for gate in self.gates]
         words = [f"{outcomes.count(word)} {word}" for word in ("passed", "waiting", "failed")]
+        if "waived" in outcomes:
+            words.append(f"{outcomes.count('waived')} waived")
         return ", ".join(words)
 
 

@@ -29,6 +29,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     Action.JOIN_TOKEN_ISSUED: ("issued a join token", "done"),
     Action.MODEL_REGISTERED: ("registered the model", "trained"),
     Action.VERSION_REGISTERED: ("registered the version", "trained"),
+    Action.WAIVER_GIVEN: ("waived a gate", "waiting"),
     Action.VERSION_ATTESTED: ("attested the version", "done"),
     Action.VERSION_INSPECTED: ("inspected the version's files", "done"),
     Action.REQUEST_OPENED: ("asked for it", "open"),

@@ -118,7 +118,7 @@ def find(name: str, number: int) -> ModelVersion:
     """
     rows = ModelVersion.objects.select_related("model", "inspection", "manifest_blob")
     try:
-        return rows.prefetch_related("files__blob", "attestations").get(
+        return rows.prefetch_related("files__blob", "attestations", "waivers__environment").get(
             model__name=name, number=number
         )
     except ModelVersion.DoesNotExist:

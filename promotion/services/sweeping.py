@@ -5,14 +5,16 @@ locks, looks again, and does nothing when there is nothing to do.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
+from uuid import UUID
 
 from django.utils import timezone
 
 from governance.actors import Actor
 from governance.errors import GovernanceError
-from promotion.models import Pulse, Request, Rollout
+from promotion.models import Approval, Deployment, Pulse, Request, Rollout
+from promotion.selectors import darkened
 from promotion.services import execution, requests, rollouts
 from registry.services import inspections
 
@@ -29,13 +31,38 @@ def sweep() -> int:
     seen = 0
     for pk in list(over.values_list("pk", flat=True)):
         seen += _try(partial(requests.expire, request_id=pk, actor=SWEEP))
+    for pk in list(_approved_by_the_disabled()):
+        seen += _try(partial(requests.void_disabled, request_id=pk, actor=SWEEP))
     for pk in list(approved.order_by("created_at").values_list("pk", flat=True)):
         seen += _try(partial(execution.start, request_id=pk, actor=SWEEP))
     for pk in list(running.order_by("started_at").values_list("pk", flat=True)):
         seen += _try(partial(rollouts.advance, rollout_id=pk, actor=SWEEP))
+    for deployment, days in darkened.overdue(now=now):
+        seen += _try(partial(_retire, deployment, days))
     seen += _try(inspections.sweep_inspections)
     Pulse.objects.update_or_create(name=Pulse.SWEEP, defaults={"at": timezone.now()})
     return seen
+
+
+def _approved_by_the_disabled() -> Iterable[UUID]:
+    """Open requests with the approval of somebody who is disabled by now."""
+    given = Approval.objects.filter(
+        decision=Approval.Decision.APPROVE,
+        user__is_active=False,
+        request__state=Request.State.OPEN,
+    )
+    return given.values_list("request", flat=True).distinct()
+
+
+def _retire(deployment: Deployment, days: float) -> None:
+    requests.open_request(
+        model=deployment.model.name,
+        version=deployment.version.number,
+        environment=deployment.environment.slug,
+        to="retired",
+        reason=f"Dark for more than {days:g} days, and nobody asked to promote it.",
+        actor=SWEEP,
+    )
 
 
 def _try(step: Callable[[], object]) -> int:

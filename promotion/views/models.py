@@ -41,5 +41,6 @@ def version(request: HttpRequest, name: str, number: int) -> HttpResponse:
     """One version, with everything known of it."""
     places = visible(request)
     found = version_page.version_page(name, number, places, now=timezone.now())
-    context = {"page": found, "nav": "models"}
+    may_waive = access.allowed(actor_of(request), Permission.WAIVE, group=found.version.model.group)
+    context = {"page": found, "nav": "models", "may_waive": may_waive}
     return framed(request, "version.html", context, environments=places)

@@ -18,6 +18,7 @@ from promotion.views import (
     policies,
     promotions,
     steering,
+    waivers,
 )
 from promotion.views.styleguide import styleguide
 
@@ -31,6 +32,7 @@ urlpatterns = [
     path("models/<slug:name>/", models.model, name="model"),
     path("models/<slug:name>/versions/<int:number>/", models.version, name="version"),
     path("models/<slug:name>/versions/<int:number>/lineage/", lineage.report, name="lineage"),
+    path("models/<slug:name>/versions/<int:number>/waive/", waivers.waive, name="waive"),
     path("promotions/", promotions.promotions, name="promotions"),
     path("promotions/<uuid:pk>/", promotions.promotion, name="promotion"),
     path("promotions/<uuid:pk>/progress/", promotions.progress, name="progress"),

@@ -213,7 +213,7 @@ class TestTrial:
 
     def test_a_request_without_stored_facts_is_not_judged(self, past):
         request = Request.objects.first()
-        request.evidence = {"gates": []}
+        request.facts = {}
         [tried] = [selectors._tried(request, Rules(approvals=5))]
         assert not tried.judged
         assert not tried.otherwise

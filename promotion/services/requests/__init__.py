@@ -6,7 +6,7 @@ change, record. The environment's targets are locked first, always.
 
 from promotion.services.requests.breaking_glass import break_glass, review
 from promotion.services.requests.opening import Outcome, open_request, try_request
-from promotion.services.requests.settling import expire, withdraw
+from promotion.services.requests.settling import expire, void_disabled, withdraw
 from promotion.services.requests.signing import approve, reject
 
 __all__ = [
@@ -18,5 +18,6 @@ __all__ = [
     "reject",
     "review",
     "try_request",
+    "void_disabled",
     "withdraw",
 ]

@@ -1,6 +1,6 @@
 """Opens a request: resolves, judges, freezes the evidence, and hashes what it stands for."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -14,12 +14,13 @@ from governance.errors import Conflict, Invalid, NotFound, Refused
 from governance.models import Environment
 from governance.names import problem_with
 from promotion import content, gates, rules
-from promotion.models import Deployment, Request, Target
+from promotion.gates.facts import Facts
+from promotion.models import Deployment, Request, Target, Waiver
 from promotion.models import Policy as PolicyRow
 from promotion.models.requests import REPLACING
 from promotion.policies import Policy as Rules
 from promotion.selectors import facts
-from promotion.services import execution, publishing
+from promotion.services import execution, publishing, waivers
 from promotion.services.journal import Journal
 from promotion.verdicts import GateResult
 from registry.models import ModelVersion
@@ -71,7 +72,7 @@ def open_request(
     kind = _kind_of(to, reason=reason, ticket=ticket)
     targets = Target.objects.locked(asked.environment.pk)
     now = timezone.now()
-    case = weigh(asked, kind=kind, to=to, now=now)
+    case = weigh(asked, kind=kind, to=to, now=now, persons=actor.persons())
     if dry_run:
         transaction.set_rollback(True)
         return Outcome(None, case.results, case.shown, case.needed)
@@ -108,7 +109,14 @@ def try_request(
     )
     kind = _kind_of(to, reason="a trial", ticket="")
     Target.objects.locked(asked.environment.pk)
-    case = weigh(asked, kind=kind, to=to, now=timezone.now(), proposed=proposed)
+    case = weigh(
+        asked,
+        kind=kind,
+        to=to,
+        now=timezone.now(),
+        persons=actor.persons(),
+        proposed=proposed,
+    )
     transaction.set_rollback(True)
     return Outcome(None, case.results, case.shown, case.needed)
 
@@ -131,13 +139,20 @@ class Case:
     rules: Rules
     replaced: ModelVersion | None
     results: list[GateResult]
+    facts: dict[str, object]
     evidence: dict[str, object]
     shown: dict[str, object]
     needed: int
 
 
 def weigh(
-    asked: Asked, *, kind: str, to: str, now: datetime, proposed: Rules | None = None
+    asked: Asked,
+    *,
+    kind: str,
+    to: str,
+    now: datetime,
+    persons: frozenset[str] = frozenset(),
+    proposed: Rules | None = None,
 ) -> Case:
     deployment, is_new = _deployment(asked)
     policy, found = _rules(asked.environment, asked.version.model.risk_tier)
@@ -150,11 +165,8 @@ def weigh(
         asked.version, asked.environment, deployment=deployment, champion=champion, now=now
     )
     judged_as = Request.Kind.PROMOTE if kind == Request.Kind.BREAK_GLASS else kind
-    results = gates.judge(judged_as, gathered, found)
-    evidence: dict[str, object] = {
-        "gates": [result.as_document() for result in results],
-        "facts": gathered.as_document(),
-    }
+    results = _judge(asked, judged_as, gathered, rules=found, persons=persons, now=now)
+    evidence: dict[str, object] = {"gates": [result.as_document() for result in results]}
     replaced = champion.version if champion and kind in REPLACING else None
     shown = content.document(
         kind=kind,
@@ -177,9 +189,49 @@ def weigh(
         rules=found,
         replaced=replaced,
         results=results,
+        facts=gathered.as_document(),
         evidence=evidence,
         shown=shown,
         needed=found.quorum(kind).count,
+    )
+
+
+def _judge(
+    asked: Asked,
+    kind: str,
+    gathered: Facts,
+    *,
+    rules: Rules,
+    persons: frozenset[str],
+    now: datetime,
+) -> list[GateResult]:
+    """Run the gates, and let pass what a risk officer has waived."""
+    results = gates.judge(kind, gathered, rules)
+    if not rules.waivers:
+        return results
+    held = waivers.in_force(asked.version, asked.environment, now=now)
+    return [_waived(result, held, rules=rules, persons=persons) for result in results]
+
+
+def _waived(
+    result: GateResult, held: list[Waiver], *, rules: Rules, persons: frozenset[str]
+) -> GateResult:
+    """Let a gate pass that somebody else than who asks has waived, where the policy allows it."""
+    if result.passes() or rules.waivers is None or result.gate not in rules.waivers.gates:
+        return result
+    waiver = next((w for w in held if w.gate == result.gate and w.person not in persons), None)
+    if waiver is None:
+        return result
+    return replace(
+        result,
+        outcome="waived",
+        reason=f"{result.reason} Waived by {waiver.name}: {waiver.reason}",
+        facts={
+            **result.facts,
+            "waiver": str(waiver.pk),
+            "waived_by": waiver.name,
+            "waived_until": waiver.expires_at.isoformat(),
+        },
     )
 
 
@@ -218,6 +270,7 @@ def write(case: Case, *, reason: str, ticket: str, actor: Actor, now: datetime) 
         requester_label=actor.label,
         persons=sorted(actor.persons() | frozenset(deployment.version.authors)),
         evidence=case.evidence,
+        facts=case.facts,
         content_hash=content.hash_of(case.shown),
         approvals_needed=case.needed,
         created_at=now,

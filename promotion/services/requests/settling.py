@@ -11,7 +11,7 @@ from governance.audit.actions import Action
 from governance.audit.services import records_refusals
 from governance.errors import Conflict, Invalid, NotFound, Refused
 from governance.names import problem_with
-from promotion.models import Request, Target
+from promotion.models import Approval, Request, Target
 from promotion.services.journal import Journal
 
 
@@ -54,6 +54,35 @@ def expire(*, request_id: UUID, actor: Actor, now: datetime | None = None) -> bo
     journal = Journal(actor)
     detail = "Nobody settled it in time."
     settle(request, Request.State.EXPIRED, Action.REQUEST_EXPIRED, detail, journal=journal, now=now)
+    journal.write()
+    return True
+
+
+@transaction.atomic
+def void_disabled(*, request_id: UUID, actor: Actor) -> bool:
+    """Void an open request that somebody approved who is disabled by now.
+
+    One that has all its approvals is judged again when it is carried out.
+    """
+    found = Request.objects.filter(pk=request_id).only("environment").first()
+    if found is None:
+        return False
+    Target.objects.locked(found.environment_id)
+    request = Request.objects.locked(request_id)
+    gone = request.approvals.filter(decision=Approval.Decision.APPROVE, user__is_active=False)
+    first = gone.first()
+    if request.state != Request.State.OPEN or first is None:
+        return False
+    journal = Journal(actor)
+    detail = f"{first.name}, who approved it, is disabled. Ask for it again."
+    settle(
+        request,
+        Request.State.VOIDED,
+        Action.REQUEST_VOIDED,
+        detail,
+        journal=journal,
+        now=timezone.now(),
+    )
     journal.write()
     return True
 
