@@ -142,6 +142,11 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SERVE_AUTHENTICATION": [],
+    # Fields of the same name with other choices.
+    "ENUM_NAME_OVERRIDES": {
+        "ApprovalDecisionEnum": ["approve", "reject"],
+        "HistoryDecisionEnum": ["adopt", "override"],
+    },
 }
 
 CELERY_BROKER_URL = CONFIG.broker_url

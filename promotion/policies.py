@@ -65,6 +65,9 @@ class Policy(Strict):
     approvals_for_dark: Annotated[int, Field(ge=0, le=5)] = 0
     """The same for a dark deployment, which can reach nobody."""
 
+    policy_approvals: Annotated[int, Field(ge=0, le=5)] = 0
+    """Persons who must approve the next policy. With 0 it is in force at once."""
+
     dark_first: bool = False
     """A version answers only after it was dark here."""
 

@@ -25,6 +25,10 @@ class Action(StrEnum):
     TARGET_HISTORY_ADOPTED = "target.history_adopted"
     TARGET_HISTORY_OVERRIDDEN = "target.history_overridden"
     POLICY_PUBLISHED = "policy.published"
+    POLICY_REQUESTED = "policy.requested"
+    POLICY_APPROVED = "policy.approved"
+    POLICY_REJECTED = "policy.rejected"
+    POLICY_REQUEST_SETTLED = "policy.request_settled"
     JOIN_TOKEN_ISSUED = "join_token.issued"  # noqa: S105 - a name, not a secret
     MODEL_REGISTERED = "model.registered"
     VERSION_REGISTERED = "version.registered"

@@ -45,10 +45,13 @@ GUARDS = frozenset(
         ),
         *(
             (f"promotion_{name}", "append_only")
-            for name in ("desiredstate", "policy", "approval", "waiver")
+            for name in ("desiredstate", "policy", "approval", "waiver", "policyapproval")
         ),
         ("promotion_approval", "audited"),
         ("promotion_waiver", "audited"),
+        ("promotion_policyapproval", "audited"),
+        ("promotion_policyrequest", "audited"),
+        ("promotion_policyrequest", "never_deleted"),
         ("promotion_policy", "audited"),
         ("promotion_review", "append_only"),
         ("promotion_review", "audited"),

@@ -43,6 +43,16 @@ class PolicyIn(fields.Strict):
 
     risk_tier = fields.Choice(choices=RegisteredModel.Tier.choices, required=False, default="")
     document = serializers.DictField()
+    reason = fields.Text(blank=True, required=False, default="")
+
+
+class PolicyApprovalIn(fields.Strict):
+    """A signature for or against a policy."""
+
+    decision = fields.Choice(choices=Approval.Decision.values)
+    comment = fields.Text(blank=True, required=False, default="")
+    content_hash = fields.Digest()
+    password = serializers.CharField(max_length=200, trim_whitespace=False)
 
 
 class TriedRequestIn(fields.Strict):

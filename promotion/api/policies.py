@@ -1,6 +1,7 @@
 """Policies over HTTP: what is in force, the schema of a document, and a trial of another."""
 
 from typing import Any
+from uuid import UUID
 
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -12,12 +13,13 @@ from governance import access
 from governance.api import parsing
 from governance.api.authentication import actor_of
 from governance.api.base import ApiView
-from governance.errors import NotFound
-from governance.models import Environment
+from governance.errors import Forbidden, NotFound
+from governance.models import Environment, User
 from promotion import policies as rules_of_policies
-from promotion.api.bodies import PolicyIn, TrialIn
+from promotion.api.bodies import PolicyApprovalIn, PolicyIn, ReasonIn, TrialIn
+from promotion.models import Approval, PolicyRequest
 from promotion.selectors import policies as selectors
-from promotion.services import policies, requests
+from promotion.services import passwords, policies, policy_requests, requests
 
 
 class PolicySchemaView(ApiView):
@@ -67,22 +69,33 @@ class EnvironmentPoliciesView(ApiView):
     @extend_schema(
         operation_id="publish_policy",
         request=PolicyIn,
-        responses={200: OpenApiTypes.OBJECT, 201: OpenApiTypes.OBJECT},
+        responses={
+            200: OpenApiTypes.OBJECT,
+            201: OpenApiTypes.OBJECT,
+            202: OpenApiTypes.OBJECT,
+        },
     )
     def post(self, request: HttpRequest, slug: str) -> Response:
-        """Let a document be the next policy: 201, or 200 when it is in force already."""
+        """Let a document be the next policy: 201; 202 where it has to be approved first.
+
+        It is 200 when it is in force already.
+        """
         body = PolicyIn(data=request.data)
         body.is_valid(raise_exception=True)
         asked: dict[str, Any] = body.validated_data
-        published = policies.publish(
+        made = policy_requests.publish_or_ask(
             environment=slug,
             tier=asked["risk_tier"],
             document=asked["document"],
+            reason=asked["reason"],
             actor=actor_of(request),
         )
-        if published is None:
+        if made is None:
             return Response({"changed": False})
-        found = selectors.find(slug, published.number)
+        if isinstance(made, PolicyRequest):
+            waiting = selectors.document_of_request(selectors.find_request(made.pk))
+            return Response({"changed": False, "request": waiting}, status=status.HTTP_202_ACCEPTED)
+        found = selectors.find(slug, made.number)
         return Response(
             {"changed": True, "policy": selectors.document(found)}, status=status.HTTP_201_CREATED
         )
@@ -136,6 +149,64 @@ class PolicyTrialView(ApiView):
                 "gates": [result.as_document() for result in outcome.gates],
             }
         return Response(answer)
+
+
+class PolicyRequestView(ApiView):
+    """A policy that waits for approval."""
+
+    @extend_schema(operation_id="show_policy_request", responses=OpenApiTypes.OBJECT)
+    def get(self, request: HttpRequest, pk: UUID) -> Response:
+        """Show a policy request with what it would change, and who signed."""
+        found = selectors.find_request(pk)
+        access.require(actor_of(request), access.Permission.VIEW, environment=found.environment)
+        return Response(selectors.document_of_request(found))
+
+
+class PolicyApprovalsView(ApiView):
+    """Signatures under one policy request."""
+
+    @extend_schema(
+        operation_id="sign_policy_request",
+        request=PolicyApprovalIn,
+        responses={201: OpenApiTypes.OBJECT},
+    )
+    def post(self, request: HttpRequest, pk: UUID) -> Response:
+        """Approve or reject as the calling person, who signs again with their password."""
+        actor = actor_of(request)
+        access.require(actor, access.Permission.VIEW)
+        body = PolicyApprovalIn(data=request.data)
+        body.is_valid(raise_exception=True)
+        signature: dict[str, Any] = dict(body.validated_data)
+        decision = signature.pop("decision")
+        if not isinstance(request.user, User):
+            message = "Only a person signs; use a personal token."
+            raise Forbidden(message, code="a_person")
+        passwords.confirm(
+            user=request.user,
+            password=signature["password"],
+            address=request.META.get("REMOTE_ADDR"),
+        )
+        is_yes = decision == Approval.Decision.APPROVE
+        act = policy_requests.approve if is_yes else policy_requests.reject
+        act(request_id=pk, user=request.user, actor=actor, **signature)
+        found = selectors.find_request(pk)
+        return Response(selectors.document_of_request(found), status=status.HTTP_201_CREATED)
+
+
+class PolicyWithdrawView(ApiView):
+    """Taking a policy request back."""
+
+    @extend_schema(
+        operation_id="withdraw_policy_request", request=ReasonIn, responses=OpenApiTypes.OBJECT
+    )
+    def post(self, request: HttpRequest, pk: UUID) -> Response:
+        """Take back a policy request of one's own that waits."""
+        actor = actor_of(request)
+        access.require(actor, access.Permission.VIEW)
+        body = ReasonIn(data=request.data)
+        body.is_valid(raise_exception=True)
+        policy_requests.withdraw(request_id=pk, actor=actor, **body.validated_data)
+        return Response(selectors.document_of_request(selectors.find_request(pk)))
 
 
 def _visible(request: HttpRequest, slug: str) -> Environment:

@@ -3,6 +3,7 @@
 from promotion.models.agents import Agent, AgentReport, JoinToken, ServingInterval, Telling
 from promotion.models.deployments import Deployment
 from promotion.models.evidence import DarkTally, PredictionBatch
+from promotion.models.policy_requests import PolicyApproval, PolicyRequest
 from promotion.models.pulses import Pulse
 from promotion.models.requests import Approval, Request, Review
 from promotion.models.rollouts import Rollout, RolloutStep
@@ -20,6 +21,8 @@ __all__ = [
     "DesiredState",
     "JoinToken",
     "Policy",
+    "PolicyApproval",
+    "PolicyRequest",
     "PredictionBatch",
     "Pulse",
     "Request",

@@ -3,12 +3,13 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from governance.errors import NotFound
 from governance.models import Environment
 from promotion import gates, policy_reading, policy_text
 from promotion.gates.facts import Facts
-from promotion.models import Policy, Request
+from promotion.models import Approval, Policy, PolicyApproval, PolicyRequest, Request
 from promotion.policies import Policy as Rules
 from promotion.policy_reading import Term, TermChange
 from promotion.verdicts import GateResult
@@ -167,6 +168,108 @@ def _tried(request: Request, rules: Rules) -> Tried:
         failing=[result for result in results if not result.passes()],
         judged=judged,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyRequestPage:
+    """One policy that waits, in words, beside the one it would follow."""
+
+    request: PolicyRequest
+    changes: list[TermChange]
+    approvals: list[PolicyApproval]
+    tried: list[Tried]
+
+    @property
+    def otherwise(self) -> list[Tried]:
+        return [one for one in self.tried if one.otherwise]
+
+    @property
+    def given(self) -> int:
+        return sum(one.decision == Approval.Decision.APPROVE for one in self.approvals)
+
+    @property
+    def title(self) -> str:
+        """The answer this page gives."""
+        row = self.request
+        tier = f", risk tier {row.tier}" if row.tier else ""
+        place = f"{row.environment.slug}{tier}"
+        if row.state != PolicyRequest.State.OPEN:
+            return f"Next policy of {place}: {row.state}"
+        missing = max(0, row.approvals_needed - self.given)
+        return f"Next policy of {place} waits for {missing} approval{'' if missing == 1 else 's'}"
+
+    @property
+    def text(self) -> str:
+        """The document as one would write it."""
+        rules = Rules.model_validate(self.request.document)
+        return policy_text.write(rules.model_dump(mode="json", exclude_defaults=True))
+
+
+def find_request(pk: UUID) -> PolicyRequest:
+    """Read one policy request.
+
+    Raises:
+        NotFound: ``unknown_policy_request``.
+    """
+    try:
+        return PolicyRequest.objects.select_related("environment", "follows").get(pk=pk)
+    except PolicyRequest.DoesNotExist:
+        message = "There is no such policy request."
+        raise NotFound(message, code="unknown_policy_request") from None
+
+
+def request_page(request: PolicyRequest, *, last: int) -> PolicyRequestPage:
+    """Put a policy that waits beside the one it would follow, and try it on past requests."""
+    rules = Rules.model_validate(request.document)
+    before = Rules.model_validate(request.follows.document)
+    return PolicyRequestPage(
+        request=request,
+        changes=policy_reading.changes(before, rules),
+        approvals=list(request.approvals.all()),
+        tried=try_on_past(rules, request.environment, tier=request.tier, last=last),
+    )
+
+
+def waiting_in(environments: Iterable[Environment]) -> list[PolicyRequest]:
+    """Policies that wait for approval. One query."""
+    rows = PolicyRequest.objects.filter(
+        environment__in=[place.pk for place in environments], state=PolicyRequest.State.OPEN
+    )
+    return list(rows.select_related("environment", "follows"))
+
+
+def document_of_request(request: PolicyRequest) -> dict[str, Any]:
+    """What the API says of a policy that waits."""
+    page = request_page(request, last=0)
+    return {
+        "id": str(request.pk),
+        "state": request.state,
+        "detail": request.detail,
+        "environment": request.environment.slug,
+        "risk_tier": request.tier,
+        "document": request.document,
+        "sha256": request.sha256,
+        "follows": request.follows.number,
+        "changes": [
+            {"name": one.name, "before": one.before, "after": one.after} for one in page.changes
+        ],
+        "reason": request.reason,
+        "requested_by": {"kind": request.requester_kind, "name": request.requester_label},
+        "approvals_needed": request.approvals_needed,
+        "approvals": [
+            {
+                "name": one.name,
+                "role": one.role,
+                "decision": one.decision,
+                "comment": one.comment,
+                "at": one.at,
+            }
+            for one in page.approvals
+        ],
+        "content_hash": request.content_hash,
+        "created_at": request.created_at,
+        "expires_at": request.expires_at,
+    }
 
 
 def document(policy: Policy) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from governance.services.environments import define_environment
 from promotion.models import Policy as PolicyRow
 from promotion.models import Target
 from promotion.policies import Policy as Rules
-from promotion.services import policies, publishing
+from promotion.services import policies, policy_requests, publishing
 from promotion.services.journal import Journal
 
 
@@ -90,11 +90,17 @@ def _put_policies(
     present = set(rows.values_list("tier", flat=True))
     wanted: dict[str, Rules] = {"": parsed.policy, **dict.fromkeys(sorted(present), parsed.policy)}
     wanted.update({str(tier): rules for tier, rules in parsed.policies.items()})
-    published = (
-        policies.put(environment, tier=tier, rules=rules, actor=actor)
-        for tier, rules in wanted.items()
-    )
-    return [f"policy {row.number} of {_where(environment, row.tier)}" for row in published if row]
+    changes = []
+    for tier, rules in wanted.items():
+        found = policy_requests.put_or_ask(
+            environment, tier=tier, proposed=rules, reason="applied as code", actor=actor
+        )
+        where = _where(environment, tier)
+        if isinstance(found, PolicyRow):
+            changes.append(f"policy {found.number} of {where}")
+        elif found is not None:
+            changes.append(f"policy of {where} waits for approval: request {found.pk}")
+    return changes
 
 
 def _where(environment: Environment, tier: str) -> str:

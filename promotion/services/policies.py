@@ -1,6 +1,5 @@
 """Puts policies in force. A document is never changed, only followed by the next."""
 
-from django.db import transaction
 from pydantic import ValidationError
 
 from governance import access
@@ -11,7 +10,6 @@ from governance.errors import Invalid, NotFound
 from governance.models import Environment
 from promotion import content
 from promotion.models import Policy as PolicyRow
-from promotion.models import Target
 from promotion.policies import TIERS
 from promotion.policies import Policy as Rules
 
@@ -34,11 +32,10 @@ def problems_of(error: ValidationError) -> dict[str, str]:
     return {".".join(map(str, e["loc"])) or "document": e["msg"] for e in error.errors()}
 
 
-@transaction.atomic
-def publish(*, environment: str, tier: str, document: object, actor: Actor) -> PolicyRow | None:
-    """Let a document be the environment's next policy, or a risk tier's in it.
-
-    Returns None when it says what is in force already.
+def check(
+    environment: str, *, tier: str, document: object, actor: Actor
+) -> tuple[Rules, Environment]:
+    """Return the rules a document says, and the environment they are for.
 
     Raises:
         NotFound: ``unknown_environment``.
@@ -54,8 +51,7 @@ def publish(*, environment: str, tier: str, document: object, actor: Actor) -> P
         message = f"There is no environment {environment!r}."
         raise NotFound(message, code="unknown_environment")
     access.require(actor, access.Permission.ADMINISTER, environment=place)
-    Target.objects.locked(place.pk)
-    return put(place, tier=tier, rules=rules, actor=actor)
+    return rules, place
 
 
 def put(environment: Environment, *, tier: str, rules: Rules, actor: Actor) -> PolicyRow | None:

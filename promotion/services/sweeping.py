@@ -6,6 +6,7 @@ locks, looks again, and does nothing when there is nothing to do.
 
 import logging
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from functools import partial
 from uuid import UUID
 
@@ -13,9 +14,9 @@ from django.utils import timezone
 
 from governance.actors import Actor
 from governance.errors import GovernanceError
-from promotion.models import Approval, Deployment, Pulse, Request, Rollout
+from promotion.models import Approval, Deployment, PolicyRequest, Pulse, Request, Rollout
 from promotion.selectors import darkened
-from promotion.services import execution, requests, rollouts
+from promotion.services import execution, policy_requests, requests, rollouts
 from registry.services import inspections
 
 logger = logging.getLogger(__name__)
@@ -31,6 +32,8 @@ def sweep() -> int:
     seen = 0
     for pk in list(over.values_list("pk", flat=True)):
         seen += _try(partial(requests.expire, request_id=pk, actor=SWEEP))
+    for pk in list(_policies_over(now)):
+        seen += _try(partial(policy_requests.expire, request_id=pk, actor=SWEEP))
     for pk in list(_approved_by_the_disabled()):
         seen += _try(partial(requests.void_disabled, request_id=pk, actor=SWEEP))
     for pk in list(approved.order_by("created_at").values_list("pk", flat=True)):
@@ -42,6 +45,12 @@ def sweep() -> int:
     seen += _try(inspections.sweep_inspections)
     Pulse.objects.update_or_create(name=Pulse.SWEEP, defaults={"at": timezone.now()})
     return seen
+
+
+def _policies_over(now: datetime) -> Iterable[UUID]:
+    """Requests for a policy that nobody settled in time."""
+    rows = PolicyRequest.objects.filter(state=PolicyRequest.State.OPEN, expires_at__lte=now)
+    return rows.values_list("pk", flat=True)
 
 
 def _approved_by_the_disabled() -> Iterable[UUID]:

@@ -1,24 +1,28 @@
 """Policies: what is in force, one document with what it changed, and a trial of another."""
 
 from dataclasses import dataclass
+from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse
-from django.views.decorators.http import require_GET, require_POST
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from governance import access
 from governance.access import Permission
 from governance.errors import GovernanceError, Invalid
 from promotion import policy_reading, policy_text
-from promotion.models import Policy
+from promotion.models import Policy, PolicyRequest
 from promotion.policies import Policy as Rules
 from promotion.policy_reading import TermChange
 from promotion.selectors import policies as selectors
 from promotion.selectors.policies import Tried
 from promotion.selectors.promotion_page import GateRow, gates
+from promotion.services import passwords, policy_requests, requests
 from promotion.services import policies as services
-from promotion.services import requests
 from promotion.services.requests import Outcome
-from promotion.views.frame import STATUS, actor_of, framed, page, problems_of, visible
+from promotion.views.frame import STATUS, actor_of, framed, page, problems_of, user_of, visible
 
 LAST = 50
 """Past requests a trial judges again."""
@@ -58,7 +62,11 @@ class Trial:
 def policies(request: HttpRequest) -> HttpResponse:
     """What is in force, by environment."""
     places = visible(request)
-    context = {"places": selectors.places(places), "nav": "policies"}
+    context = {
+        "places": selectors.places(places),
+        "waiting": selectors.waiting_in(places),
+        "nav": "policies",
+    }
     return framed(request, "policies.html", context, environments=places)
 
 
@@ -83,6 +91,67 @@ def attempt(request: HttpRequest, environment: str, number: int) -> HttpResponse
     except GovernanceError as error:
         return _shown(request, found, error=error)
     return _shown(request, found, trial=trial)
+
+
+@sensitive_post_parameters("password")
+@require_http_methods(["GET", "POST"])
+@page
+def policy_request(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """A policy that waits: what it would change, and the form that signs it."""
+    found = selectors.find_request(pk)
+    access.require(actor_of(request), Permission.VIEW, environment=found.environment)
+    error: GovernanceError | None = None
+    if request.method == "POST":
+        try:
+            _sign(request, pk)
+        except GovernanceError as refusal:
+            error = refusal
+        else:
+            messages.success(request, "You signed it.")
+            return HttpResponseRedirect(reverse("policy_request", args=[pk]))
+    context = {
+        "page": selectors.request_page(found, last=LAST),
+        "nav": "policies",
+        "may_sign": _may_sign(request, found),
+        "form": request.POST,
+        "error": error,
+        "problems": _problems(error) if error else {},
+    }
+    status = STATUS.get(type(error), 400) if error else 200
+    return framed(request, "policy_request.html", context, status=status)
+
+
+def _sign(request: HttpRequest, pk: UUID) -> None:
+    form, user = request.POST, user_of(request)
+    secret = form.get("password", "")
+    passwords.confirm(user=user, password=secret, address=request.META.get("REMOTE_ADDR"))
+    decisions = {"approve": policy_requests.approve, "reject": policy_requests.reject}
+    decide = decisions.get(form.get("decision", ""))
+    if decide is None:
+        message = "Choose whether you approve or reject it."
+        raise Invalid(message, decision="is neither approve nor reject")
+    decide(
+        request_id=pk,
+        user=user,
+        password=secret,
+        comment=form.get("comment", "").replace("\r\n", "\n"),
+        content_hash=form.get("content_hash", ""),
+        actor=actor_of(request),
+    )
+
+
+def _may_sign(request: HttpRequest, row: PolicyRequest) -> str:
+    """Say why this person cannot sign, or ``""``. The service decides again, under lock."""
+    actor = actor_of(request)
+    if row.state != PolicyRequest.State.OPEN:
+        return f"It is {row.state} and waits for no signature."
+    if not access.roles_of(actor, environment=row.environment) & policy_requests.SIGNING_ROLES:
+        return f"To sign it you need the role approver or risk for all of {row.environment.slug}."
+    if actor.person in row.persons:
+        return "Who asked for it cannot approve it. It waits for somebody else."
+    if row.approvals.filter(person=actor.person).exists():
+        return "You have signed it. It waits for somebody else."
+    return ""
 
 
 def _find(request: HttpRequest, environment: str, number: int) -> Policy:

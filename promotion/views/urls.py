@@ -52,6 +52,7 @@ urlpatterns = [
         name="stop",
     ),
     path("policies/", policies.policies, name="policies"),
+    path("policies/requests/<uuid:pk>/", policies.policy_request, name="policy_request"),
     path("policies/<slug:environment>/<int:number>/", policies.policy, name="policy"),
     path("policies/<slug:environment>/<int:number>/try/", policies.attempt, name="try_policy"),
     path("environments/<slug:environment>/as-of/", past.as_of, name="as_of"),

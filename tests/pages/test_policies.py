@@ -6,8 +6,9 @@ import pytest
 from django.test import Client
 
 from governance.models import User
-from promotion.models import Policy, Request
-from tests.pages.factory import World
+from promotion.models import Policy, PolicyRequest, Request
+from promotion.services import policy_requests
+from tests.pages.factory import PASSWORD, World
 
 
 @pytest.fixture
@@ -72,3 +73,61 @@ def test_a_trial_of_no_policy_says_what_is_wrong(page: Client, document: str) ->
     assert answer.status_code == 422
     assert "<script>alert" not in answer.content.decode()
     assert Policy.objects.count() == before
+
+
+@pytest.fixture
+def proposed(page: Client, world: World, ada: User) -> PolicyRequest:
+    """Ada asks for a laxer policy than the one in force, which one person must approve."""
+    world.environment("prod-eu", "production", approvals=2, policy_approvals=1)
+    made = policy_requests.publish_or_ask(
+        environment="prod-eu",
+        tier="",
+        document={"policy_approvals": 1},
+        reason="nights are quiet",
+        actor=ada.actor,
+    )
+    assert isinstance(made, PolicyRequest)
+    return made
+
+
+@pytest.fixture
+def ada(world: World) -> User:
+    return world.person("ada", "admin", first_name="Ada", last_name="Berg")
+
+
+def test_what_waits_is_listed_and_shown_with_what_it_changes(
+    page: Client, proposed: PolicyRequest
+) -> None:
+    assert f'href="/policies/requests/{proposed.pk}/"' in body(page, "/policies/")
+    text = body(page, f"/policies/requests/{proposed.pk}/")
+
+    assert "Next policy of prod-eu waits for 1 approval" in text
+    assert "nights are quiet" in text
+    assert "To sign it you need the role approver or risk" in text
+
+
+def test_signing_it_puts_it_in_force(
+    proposed: PolicyRequest, bram: User, browser: Callable[..., Client]
+) -> None:
+    address = f"/policies/requests/{proposed.pk}/"
+    form = {
+        "decision": "approve",
+        "content_hash": proposed.content_hash,
+        "password": PASSWORD,
+    }
+    wrong = browser(bram).post(address, {**form, "password": "guess"})
+    assert wrong.status_code == 403
+    assert browser(bram).post(address, {**form, "decision": "maybe"}).status_code == 422
+    assert browser(bram).post(address, form).status_code == 302
+
+    assert "Next policy of prod-eu: published" in body(browser(bram), address)
+    assert Policy.objects.get(number=newest(), environment__slug="prod-eu").sha256 == (
+        proposed.sha256
+    )
+
+
+def test_who_asked_reads_that_others_sign(
+    proposed: PolicyRequest, ada: User, world: World, browser: Callable[..., Client]
+) -> None:
+    text = body(browser(ada), f"/policies/requests/{proposed.pk}/")
+    assert "To sign it you need" in text or "Who asked for it cannot approve it" in text

@@ -18,7 +18,7 @@ from governance.models import User
 from promotion import wire
 from promotion.models import Agent, DesiredState, Request, Rollout
 from promotion.selectors import states
-from promotion.services import agents, environments, requests
+from promotion.services import agents, environments, policy_requests, requests
 from registry.models import Blob, Inspection, ModelVersion, RegisteredModel, VersionFile
 from tests.promotion.replaying import the_log_tells_the_tables
 
@@ -31,6 +31,13 @@ PROD = {
     "targets": {"live": {"mirror_fraction": 0.5}, "dark": {}},
     "policy": {"approvals": 1, "bake_seconds": 0.0},
 }
+
+
+def publish(*, environment: str, tier: str, document: object, actor: Actor) -> object:
+    """Let a document be the next policy, or wait for approval."""
+    return policy_requests.publish_or_ask(
+        environment=environment, tier=tier, document=document, reason="a test", actor=actor
+    )
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from django.utils import timezone
 
 from governance.errors import Refused
 from promotion.models import Request, ServingInterval
-from promotion.services import execution, policies
-from tests.promotion.conftest import SET_UP
+from promotion.services import execution
+from tests.promotion.conftest import SET_UP, publish
 
 
 @pytest.fixture
@@ -113,9 +113,7 @@ def test_a_metric_worse_than_the_champions_is_refused(live, world, ask, sign, ru
     old.model.save(update_fields=["optimising_metric"])
     sign(ask(old, by=asha), bram)
     world.settle()
-    policies.publish(
-        environment="prod-eu", tier="", document={"gates": {"metrics": {}}}, actor=SET_UP
-    )
+    publish(environment="prod-eu", tier="", document={"gates": {"metrics": {}}}, actor=SET_UP)
     with pytest.raises(Refused, match="worse than version 1's"):
         ask(world.version(metrics={"auc": 0.79}), by=asha)
     assert (

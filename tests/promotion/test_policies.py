@@ -15,7 +15,7 @@ from promotion.policies import Approvals
 from promotion.policies import Policy as Rules
 from promotion.selectors import policies as selectors
 from promotion.services import environments, policies, publishing, requests
-from tests.promotion.conftest import PROD, SET_UP
+from tests.promotion.conftest import PROD, SET_UP, publish
 
 SCHEMA = Path(__file__).resolve().parents[2] / "docs" / "policy.schema.json"
 
@@ -123,7 +123,7 @@ class TestInForce:
             Policy.objects.update(number=9)
 
     def test_publishing_is_recorded_with_the_whole_document(self):
-        policies.publish(environment="qa", tier="low", document={"approvals": 3}, actor=SET_UP)
+        publish(environment="qa", tier="low", document={"approvals": 3}, actor=SET_UP)
         entry = Entry.objects.get(action="policy.published", seq=Entry.objects.latest("seq").seq)
         body = json.loads(entry.payload.body)
 
@@ -131,13 +131,13 @@ class TestInForce:
 
     def test_only_who_administers_publishes(self, asha):
         with pytest.raises(Forbidden):
-            policies.publish(environment="qa", tier="", document={}, actor=asha)
+            publish(environment="qa", tier="", document={}, actor=asha)
 
     def test_an_unknown_tier_or_place_is_refused(self):
         with pytest.raises(Invalid):
-            policies.publish(environment="qa", tier="critical", document={}, actor=SET_UP)
+            publish(environment="qa", tier="critical", document={}, actor=SET_UP)
         with pytest.raises(NotFound):
-            policies.publish(environment="nowhere", tier="", document={}, actor=SET_UP)
+            publish(environment="nowhere", tier="", document={}, actor=SET_UP)
 
 
 class TestQuorum:
@@ -169,16 +169,12 @@ class TestQuorum:
         self, live, world, ask, sign, asha, bram
     ):
         request = ask(world.version(), by=asha)
-        policies.publish(
-            environment="prod-eu", tier="medium", document={"approvals": 1}, actor=SET_UP
-        )
+        publish(environment="prod-eu", tier="medium", document={"approvals": 1}, actor=SET_UP)
         assert sign(request, bram).state == Request.State.VOIDED
 
     def test_another_tiers_document_leaves_it_alone(self, live, world, ask, sign, asha, bram):
         request = ask(world.version(), by=asha)
-        policies.publish(
-            environment="prod-eu", tier="high", document={"approvals": 1}, actor=SET_UP
-        )
+        publish(environment="prod-eu", tier="high", document={"approvals": 1}, actor=SET_UP)
         assert sign(request, bram).state == Request.State.EXECUTING
 
 
@@ -206,9 +202,7 @@ class TestTrial:
 
     def test_only_requests_that_follow_the_tier_are_judged(self, past):
         assert selectors.try_on_past(Rules(), past, tier="high", last=50) == []
-        policies.publish(
-            environment="prod-eu", tier="medium", document={"approvals": 1}, actor=SET_UP
-        )
+        publish(environment="prod-eu", tier="medium", document={"approvals": 1}, actor=SET_UP)
         assert selectors.try_on_past(Rules(), past, tier="", last=50) == []
 
     def test_a_request_without_stored_facts_is_not_judged(self, past):
