@@ -2,10 +2,10 @@
 
 import logging
 
-from celery import current_app
 from django.db import Error, connection
 from django.http import HttpRequest, JsonResponse
-from kombu.exceptions import OperationalError
+
+from governance.services import reachability
 
 logger = logging.getLogger(__name__)
 
@@ -21,7 +21,8 @@ def ready(request: HttpRequest) -> JsonResponse:  # noqa: ARG001 - a view's sign
     The broker is told beside it: without it wake-ups wait for the next sweep, no more.
     """
     database = _database_answers()
-    body = {"ready": database, "database": database, "broker": _broker_answers()}
+    broker = not reachability.trouble_with_broker()
+    body = {"ready": database, "database": database, "broker": broker}
     return JsonResponse(body, status=200 if database else 503)
 
 
@@ -31,15 +32,5 @@ def _database_answers() -> bool:
             cursor.execute("SELECT 1")
     except Error as error:
         logger.warning("not ready, the database does not answer: %s", error)
-        return False
-    return True
-
-
-def _broker_answers() -> bool:
-    try:
-        with current_app.connection_for_write() as link:
-            link.ensure_connection(max_retries=1, interval_start=0, timeout=1)
-    except (OperationalError, OSError) as error:
-        logger.warning("the broker does not answer: %s", error)
         return False
     return True

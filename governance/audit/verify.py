@@ -232,24 +232,36 @@ def _check_payloads(report: Report) -> None:
 
 
 def _check_guards(report: Report) -> None:
-    """Look for triggers that are off, and for rights that the application must not have."""
+    for reason in (*missing_guards(), *excess_rights()):
+        report.add("guard", reason)
+
+
+def missing_guards() -> list[str]:
+    """Name the triggers that are missing or switched off."""
+    found = []
     with connection.cursor() as cursor:
         cursor.execute(_TRIGGERS)
-        found = {(table, trigger): enabled for table, trigger, enabled in cursor.fetchall()}
-        for table, trigger in sorted(GUARDS):
-            enabled = found.get((table, trigger), "missing")
-            if enabled == "missing":
-                report.add("guard", f"the trigger {trigger} of {table} is missing")
-            elif enabled not in {"O", "A"} or (table in LOG and enabled != "A"):
-                report.add("guard", f"the trigger {trigger} of {table} is not switched on for all")
+        known = {(table, trigger): enabled for table, trigger, enabled in cursor.fetchall()}
+    for table, trigger in sorted(GUARDS):
+        enabled = known.get((table, trigger), "missing")
+        if enabled == "missing":
+            found.append(f"the trigger {trigger} of {table} is missing")
+        elif enabled not in {"O", "A"} or (table in LOG and enabled != "A"):
+            found.append(f"the trigger {trigger} of {table} is not switched on for all")
+    return found
+
+
+def excess_rights() -> list[str]:
+    """Name the rights that the application's role must not have, and has."""
+    guarded = sorted({table for table, _ in GUARDS})
+    with connection.cursor() as cursor:
         cursor.execute(_PRIVILEGES, [list(CHANGES), list(LOG)])
-        for table, privilege in sorted(cursor.fetchall()):
-            report.add("guard", f"the application's role may {privilege} {table}")
-        guarded = sorted({table for table, _ in GUARDS})
+        rows = sorted(cursor.fetchall())
         cursor.execute(_PRIVILEGES, [["TRUNCATE"], [t for t in guarded if t not in LOG]])
-        for table, privilege in sorted(cursor.fetchall()):
-            report.add("guard", f"the application's role may {privilege} {table}")
+        rows += sorted(cursor.fetchall())
         cursor.execute(_POWER, [list(LOG)])
         superuser, owns = cursor.fetchone()
-        if superuser or owns:
-            report.add("guard", "the application's role owns the log: set DATABASE_OWNER_URL")
+    found = [f"the application's role may {privilege} {table}" for table, privilege in rows]
+    if superuser or owns:
+        found.append("the application's role owns the log: set DATABASE_OWNER_URL")
+    return found

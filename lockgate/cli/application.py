@@ -8,6 +8,7 @@ import typer
 
 from lockgate.cli import approvals, environments, promotions, versions
 from lockgate.cli.connection import Connection
+from lockgate.cli.doctor import doctor
 from lockgate.cli.extensions import Commands
 from lockgate.cli.status import status
 
@@ -42,6 +43,7 @@ app.command()(status)
 app.command()(promotions.rollback)
 app.command()(promotions.stop)
 app.command()(environments.apply)
+app.command()(doctor)
 
 
 @app.command()
