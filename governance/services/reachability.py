@@ -16,6 +16,8 @@ def trouble_with_broker() -> str:
     """Return why Celery's broker does not answer, empty when it does."""
     try:
         with current_app.connection_for_write() as link:
+            # One that takes connections and answers nothing must not hold us up.
+            link.transport_options = {**link.transport_options, "socket_timeout": SECONDS}
             link.ensure_connection(max_retries=1, interval_start=0, timeout=SECONDS)
     except (OperationalError, OSError) as error:
         logger.warning("the broker does not answer: %s", error)
