@@ -233,7 +233,18 @@ def progress_of(request: Document) -> str:
         if each["step"] == rollout["step"]
     ]
     detail = f" ({rollout['detail']})" if rollout["detail"] else ""
-    return f"{rollout['step']}{detail}{': ' if words else ''}{', '.join(words)}"
+    return f"{_step_of(rollout)}{detail}{': ' if words else ''}{', '.join(words)}"
+
+
+def _step_of(rollout: Document) -> str:
+    step = str(rollout["step"])
+    if step == "stage":
+        switch = rollout["switch"] or {}
+        share = f", {switch['weight']:.1%} of the calls" if "weight" in switch else ""
+        step = f"stage {rollout['stage']}{share}"
+    if rollout["halted_at"]:
+        return f"{step}, halted: it asks for an operator"
+    return f"{step}, paused by an operator" if rollout["paused_at"] else step
 
 
 def confirmation_of(model: Document) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from lockgate.client import Client
-from lockgate.walk import Step, steps_of
+from lockgate.walk import Step, progress_of, steps_of
 from promotion.models import Request
 from promotion.services import environments
 from tests.lockgate import walking
@@ -58,6 +58,46 @@ def bram(environ) -> Iterator[Client]:
 )
 def test_environments_are_read(text, steps):
     assert steps_of(text, to="production") == steps
+
+
+ROLLOUT = {
+    "step": "load",
+    "stage": 0,
+    "switch": None,
+    "paused_at": None,
+    "halted_at": None,
+    "ended_at": None,
+    "detail": "",
+    "agents": [],
+}
+STEP = {"agent": "eu-1", "step": "load", "done_at": None, "failed_at": None, "reason": ""}
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({}, "load"),
+        ({"agents": [STEP]}, "load: eu-1 asked"),
+        ({"agents": [{**STEP, "done_at": "now"}]}, "load: eu-1 done"),
+        (
+            {"agents": [{**STEP, "failed_at": "now", "reason": "LOAD_FAILED"}]},
+            "load: eu-1 refused (LOAD_FAILED)",
+        ),
+        ({"step": "stage", "stage": 1, "switch": {"agents": ["eu-1"]}}, "stage 1"),
+        (
+            {"step": "stage", "stage": 2, "switch": {"weight": 0.05}},
+            "stage 2, 5.0% of the calls",
+        ),
+        ({"step": "bake", "paused_at": "now"}, "bake, paused by an operator"),
+        (
+            {"step": "stage", "stage": 1, "halted_at": "now", "detail": "too few answers"},
+            "stage 1, halted: it asks for an operator (too few answers)",
+        ),
+    ],
+)
+def test_progress_is_a_line(changes, says):
+    request = {"state": "executing", "rollouts": [{**ROLLOUT, **changes}]}
+    assert progress_of(request) == says
 
 
 @pytest.mark.parametrize("text", ["", " , ", "qa,qa", "qa,qa:production", "qa:moon", ":dark"])
