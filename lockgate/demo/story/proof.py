@@ -1,13 +1,15 @@
 """The end: what an auditor takes away, and a version that waits for the visitor."""
 
 import json
+import time
 
 import httpx
 
+from lockgate import checkup
 from lockgate.demo.errors import StoryError
 from lockgate.demo.packing import MODEL
-from lockgate.demo.people import AUDITOR, RISK, SECOND_APPROVER
-from lockgate.demo.story.stage import PROD, Stage, expect
+from lockgate.demo.people import AUDITOR, OPERATOR, RISK, SECOND_APPROVER
+from lockgate.demo.story.stage import PATIENCE, PROD, Stage, expect
 from lockgate.demo.story.successor import compare
 from lockgate.demo.training import NEXT
 
@@ -24,6 +26,22 @@ def take_away(stage: Stage) -> None:
     page.write_text(_lineage_page(stage))
     stage.tell.say(f"lineage report of version 2, signed for by {', '.join(signed)}: {page}")
     stage.tell.say(stage.system.lockgate("audit", "verify").strip().splitlines()[-1])
+    examine(stage)
+
+
+def examine(stage: Stage) -> None:
+    """Let the operator's doctor look at everything; it may take a worker's next sweep."""
+    token, deadline = stage.people[OPERATOR].token, time.monotonic() + PATIENCE
+    while True:
+        checks = list(checkup.examine(stage.system.url, token))
+        ill = [f"{check.name}: {check.found}" for check in checks if check.verdict == "fail"]
+        if not ill or time.monotonic() > deadline:
+            break
+        time.sleep(1.0)
+    if ill:
+        raise StoryError(f"lockgate doctor finds {'; '.join(ill)}")
+    well = sum(check.verdict == "ok" for check in checks)
+    stage.tell.say(f"lockgate doctor: {well} of {len(checks)} checks are well, none fails")
 
 
 def _lineage_page(stage: Stage) -> str:
