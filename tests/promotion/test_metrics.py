@@ -105,6 +105,21 @@ class TestWhoMayRead:
         assert b"lockgate_" not in answer.content
 
     @pytest.mark.parametrize(
+        ("proxies", "caller", "status"),
+        [
+            ("", "203.0.113.9", 403),  # Through a proxy on this host that nobody vouches for.
+            ("127.0.0.0/8", "203.0.113.9", 403),
+            ("127.0.0.0/8", "127.0.0.9", 200),
+        ],
+    )
+    def test_a_proxy_nearby_opens_it_to_nobody_else(
+        self, client, world, settings, proxies, caller, status
+    ):
+        settings.CONFIG = settings.CONFIG.model_copy(update={"trusted_proxies": proxies})
+        answer = client.get("/metrics", headers={"X-Forwarded-For": caller})
+        assert answer.status_code == status
+
+    @pytest.mark.parametrize(
         ("header", "status"),
         [("Bearer s3cret", 200), ("Bearer other", 403), ("Bearer ", 403), ("Basic s3cret", 403)],
     )
