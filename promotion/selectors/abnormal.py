@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from governance.models import Environment
 from promotion.confirmation import Standing
-from promotion.models import Agent, Deployment, Rollout, Target
+from promotion.models import Agent, Deployment, Request, Rollout, Target
 from promotion.selectors import histories, observed
 from promotion.selectors.fleet_facts import is_cloned, lease
 
@@ -30,7 +30,7 @@ class Alarm:
 
 
 def alarms(environments: Iterable[Environment]) -> list[Alarm]:
-    """Name what is abnormal now in these environments. Three queries."""
+    """Name what is abnormal now in these environments. A constant number of queries."""
     now = timezone.now()
     places = [place.pk for place in environments]
     agents = observed.present_agents(places)
@@ -43,7 +43,59 @@ def alarms(environments: Iterable[Environment]) -> list[Alarm]:
         now=now,
     )
     lost = histories.lost(places)
-    return among(agents, champions.values(), lost=lost, now=now) + halted(places)
+    found = among(agents, champions.values(), lost=lost, now=now)
+    return found + of_requests(places, answering=set(champions), now=now)
+
+
+def of_requests(
+    places: list[UUID], *, answering: set[observed.Place], now: datetime
+) -> list[Alarm]:
+    """Name what was decided and waits for a person. Three queries."""
+    stopped = _stopped(places, answering=answering)
+    return [*stopped, *halted(places), *_unreviewed(places, now=now)]
+
+
+def _stopped(places: list[UUID], *, answering: set[observed.Place]) -> list[Alarm]:
+    """Models that were stopped and answer nobody since."""
+    rows = Request.objects.filter(
+        kind=Request.Kind.STOP, environment__in=places, state__in=["executing", "done"]
+    )
+    each = ("model_id", "environment_id")
+    newest = rows.order_by(*each, "-created_at").distinct(*each)
+    return [
+        Alarm(
+            row.environment.slug,
+            f"{row.model.name} is stopped: nobody answers, and callers get 503.",
+            row.created_at,
+            "Roll it back, or promote a version.",
+            reverse("roll_back", args=[row.environment.slug, row.model.name]),
+            "Roll back",
+        )
+        for row in newest.select_related("model", "environment")
+        if (row.model_id, row.environment_id) not in answering
+    ]
+
+
+def _unreviewed(places: list[UUID], *, now: datetime) -> list[Alarm]:
+    """Broken glasses whose review is overdue."""
+    rows = Request.objects.filter(
+        kind=Request.Kind.BREAK_GLASS,
+        environment__in=places,
+        review_due_at__lt=now,
+        review__isnull=True,
+    ).select_related("model", "environment", "deployment__version")
+    return [
+        Alarm(
+            row.environment.slug,
+            f"the review of {row.model.name} version {row.deployment.version.number},"
+            f" which {row.requester_label} promoted alone, is overdue.",
+            row.review_due_at,
+            "A second person reviews it.",
+            reverse("promotion", args=[row.pk]) + "#review",
+            "Review",
+        )
+        for row in rows
+    ]
 
 
 def halted(environments: Iterable[UUID]) -> list[Alarm]:

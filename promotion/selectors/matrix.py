@@ -119,7 +119,7 @@ def matrix(environments: list[Environment], *, now: datetime) -> Matrix:
         environments=environments,
         rows=rows,
         alarms=abnormal.among(agents, champions.values(), lost=histories.lost(places), now=now)
-        + abnormal.halted(places),
+        + abnormal.of_requests(places, answering=set(champions), now=now),
         champions=len(champions),
         confirmed=sum(one.confirmation.is_live() for one in champions.values()),
     )

@@ -6,7 +6,7 @@ from django.views.decorators.http import require_GET
 
 from promotion.selectors.abnormal import alarms
 from promotion.selectors.matrix import matrix
-from promotion.views.frame import framed, live, page, visible
+from promotion.views.frame import framed, live, operable_places, page, visible
 
 LEGEND = (
     ("champion", "champion: answers callers"),
@@ -38,4 +38,5 @@ def environments(request: HttpRequest) -> HttpResponse:
 @page
 def abnormal(request: HttpRequest) -> HttpResponse:
     """The red bar alone, for pages that stay open."""
-    return live(request, "parts/alarms.html", {"alarms": alarms(visible(request))})
+    context = {"alarms": alarms(visible(request)), "operable_places": operable_places(request)}
+    return live(request, "parts/alarms.html", context)

@@ -79,6 +79,12 @@ def visible(request: HttpRequest) -> list[Environment]:
     return list(access.environments(actor_of(request)))
 
 
+def operable_places(request: HttpRequest) -> set[str]:
+    """Names of the environments this person operates."""
+    rows = access.environments(actor_of(request), Permission.OPERATE)
+    return set(rows.values_list("slug", flat=True))
+
+
 def framed(
     request: HttpRequest,
     template: str,
@@ -93,6 +99,7 @@ def framed(
     frame = {
         # A page that has read what is abnormal for itself need not read it again.
         "alarms": context["alarms"] if "alarms" in context else abnormal.alarms(places),
+        "operable_places": operable_places(request),
         "waiting_count": promotions.waiting_for(actor).count(),
         "may_audit": access.allowed(actor, Permission.AUDIT),
     }
