@@ -11,16 +11,23 @@ from promotion.models import (
     AgentReport,
     Approval,
     DarkTally,
+    Delivery,
     Deployment,
     DesiredState,
     JoinToken,
     Policy,
+    PolicyApproval,
+    PolicyRequest,
     PredictionBatch,
+    Pulse,
+    Review,
     Rollout,
     RolloutStep,
     ServingInterval,
     Target,
     Telling,
+    Waiver,
+    Webhook,
 )
 
 
@@ -115,3 +122,24 @@ register(
     list_filter=("kind",),
     list_select_related=("agent", "blob"),
 )
+register(
+    Webhook,
+    list_display=("url", "environment", "secret_version", "created_at", "removed_at"),
+    list_select_related=("environment",),
+    subject_kind="webhook",
+)
+register(
+    Delivery,
+    list_display=("action", "webhook", "attempts", "status", "created_at", "delivered_at"),
+    list_filter=("action",),
+    list_select_related=("webhook",),
+)
+register(Pulse, list_display=("name", "at"))
+register(
+    Review,
+    list_display=("name", "role", "verdict", "request", "at"),
+    list_select_related=("request",),
+)
+register(PolicyRequest)
+register(PolicyApproval)
+register(Waiver)
