@@ -30,7 +30,8 @@ def broker(monkeypatch):
     """Point Celery at some other address."""
 
     def use(port):
-        monkeypatch.setattr(app.conf, "broker_url", f"redis://127.0.0.1:{port}/0")
+        # The one it writes to: once that was set by anybody, ``broker_url`` alone says nothing.
+        monkeypatch.setattr(app.conf, "broker_write_url", f"redis://127.0.0.1:{port}/0")
 
     return use
 
