@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from serving_agent.cost import Cost
 from serving_agent.errors import NotLoaded, Reason, VersionFailure
-from serving_agent.latency import Latency
+from serving_agent.latency import Distribution, Histogram, Latency
 from serving_agent.manifests import GoldenSet, Manifest, TensorSpec
 from serving_agent.onnx_session import GoldenResult, Session, run_golden
 from serving_agent.plan import Role, Wanted
@@ -27,7 +28,13 @@ class Loaded:
     """A loaded version. Its role changes; what it computes never does."""
 
     def __init__(
-        self, wanted: Wanted, *, manifest: Manifest, session: Session, golden: GoldenSet
+        self,
+        wanted: Wanted,
+        *,
+        manifest: Manifest,
+        session: Session,
+        golden: GoldenSet,
+        dear_ms: float,
     ) -> None:
         self.model = wanted.model
         self.version = wanted.version
@@ -37,7 +44,9 @@ class Loaded:
         self.memory_bytes = 0
         self.load_seconds = 0.0
         self.golden_result: GoldenResult | None = None
-        self.dear = False
+        self.budget_ms: float | None = None
+        self.over_budget = 0
+        """Answers that took longer than the model's latency budget."""
         self.inputs: dict[str, TensorSpec] = {spec.name: spec for spec in manifest.inputs}
         self.outputs: dict[str, int] = {s.name: i for i, s in enumerate(manifest.outputs)}
         self.headers = [
@@ -45,6 +54,8 @@ class Loaded:
             (b"lockgate-digest", wanted.digest.encode()),
         ]
         self.latency = Latency()
+        self.queue, self.inference = Histogram(), Histogram()
+        self._cost = Cost(dear_ms)
         self.requests = 0
         self.errors = 0
         self.scored = 0
@@ -85,12 +96,32 @@ class Loaded:
                 self.errors += 1
             else:
                 self.latency.add(milliseconds)
+                self.over_budget += self.budget_ms is not None and milliseconds > self.budget_ms
 
-    def run(self, inputs: dict[str, Any]) -> list[NDArray[Any]]:
+    def windows(self) -> list[Distribution]:
+        """Return how long answers took lately, the shortest window first."""
+        with self._lock:
+            return self.latency.windows()
+
+    def is_dear(self, rows: int = 1) -> bool:
+        """Tell whether so many transactions are better scored by a worker."""
+        return self._cost.is_dear(rows)
+
+    def run(
+        self, inputs: dict[str, Any], *, rows: int = 1, asked: float | None = None
+    ) -> list[NDArray[Any]]:
+        """Score, and measure it. ``asked`` is when the caller began to wait for a worker."""
         session = self._session
         if session is None:
             raise NotLoaded(f"{self.model} {self.digest[:12]} is not in memory")
-        return session.run(inputs)
+        began = time.perf_counter()
+        outputs = session.run(inputs)
+        took = (time.perf_counter() - began) * 1000
+        with self._lock:
+            self.queue.add((began - asked) * 1000 if asked is not None else 0.0)
+            self.inference.add(took)
+            self._cost.note(took, rows=rows)
+        return outputs
 
     def score_of(self, outputs: list[NDArray[Any]], *, rows: int) -> float | None:
         """Pick the score out of an answer, where the manifest names one for a single row."""
@@ -104,7 +135,7 @@ class Loaded:
         column = score.column or 0
         return float(row[column]) if column < row.size else None
 
-    def warm_up(self, *, dear_ms: float) -> None:
+    def warm_up(self) -> None:
         """Put the golden transactions to the model in this very process.
 
         Raises:
@@ -118,7 +149,7 @@ class Loaded:
         self.golden_result = result
         # The first run pays for lazy set-up; the second says what a request costs.
         some = GoldenSet(self._golden.tolerance, self._golden.transactions[:TIMED])
-        self.dear = run_golden(self._session, self.manifest, some).mean_ms > dear_ms
+        self._cost.begin(run_golden(self._session, self.manifest, some).mean_ms)
 
     def check(self) -> bool:
         """Run one golden transaction, at most once a second, and say whether it came out right."""

@@ -6,19 +6,23 @@ the way of a request.
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from itertools import accumulate
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from serving_agent.latency import BOUNDS_MS
+from serving_agent.latency import Histogram
 from serving_agent.loaded import Loaded
 from serving_agent.memory import resident_bytes
 
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 LABELS = ("model", "version", "digest")
+TIMED = {
+    "latency": "Time to answer",
+    "queue": "Of it, waiting for a worker; 0 for what is scored on the event loop",
+    "inference": "Of it, scoring",
+}
 
 
 class Metrics(Collector):
@@ -69,19 +73,21 @@ class Metrics(Collector):
         role = GaugeMetricFamily(
             "lockgate_agent_role", "What a version does", labels=(*LABELS, "role")
         )
-        seconds = HistogramMetricFamily(
-            "lockgate_agent_latency_seconds", "Time to answer", labels=LABELS
+        over = CounterMetricFamily(
+            "lockgate_agent_over_budget", "Answers slower than the budget", labels=LABELS
         )
+        timed = {
+            name: HistogramMetricFamily(f"lockgate_agent_{name}_seconds", words, labels=LABELS)
+            for name, words in TIMED.items()
+        }
         for one in self._loaded():
             labels = (one.model, str(one.version), one.digest)
             requests.add_metric(labels, one.requests)
             errors.add_metric(labels, one.errors)
+            over.add_metric(labels, one.over_budget)
             in_flight.add_metric(labels, one.in_flight)
             role.add_metric((*labels, one.role.value), 1)
-            seconds.add_metric(labels, _buckets(one), one.latency.sum_ms / 1000)
-        yield from (requests, errors, in_flight, role, seconds)
-
-
-def _buckets(one: Loaded) -> list[tuple[str, float]]:
-    bounds = [*(str(bound / 1000) for bound in BOUNDS_MS), "+Inf"]
-    return list(zip(bounds, accumulate(one.latency.buckets), strict=True))
+            for name, family in timed.items():
+                histogram: Histogram = getattr(one, name)
+                family.add_metric(labels, list(histogram.cumulated()), histogram.sum_ms / 1000)
+        yield from (requests, errors, over, in_flight, role, *timed.values())

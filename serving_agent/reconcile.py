@@ -110,8 +110,15 @@ class Reconciler:
             under_way = self._progress.items()
             self._progress = {key: at for key, at in under_way if at.phase != "failed"}
             self._runtime.known = frozenset(one.model for one in self._wanted)
+            self._set_budgets()
         self._make_switches()
         self._wake.set()
+
+    def _set_budgets(self) -> None:
+        models = self._document.payload.models if self._document else []
+        budgets = {one.model: one.latency_budget_ms for one in models}
+        for loaded in self._runtime.loaded():
+            loaded.budget_ms = budgets.get(loaded.model)
 
     def nothing_wanted(self) -> None:
         """Learn that there is no document yet, so that none is waited for."""
@@ -289,6 +296,7 @@ class Reconciler:
         self._attempts.succeeded(wanted.digest)
         with self._decide:
             self._runtime.add(loaded)
+            self._set_budgets()
         self._changed()
 
     def _validated(self, wanted: Wanted, manifest: Manifest, path: Path) -> Finding:
@@ -312,8 +320,14 @@ class Reconciler:
             started = time.perf_counter()
             golden = self._store.golden(manifest)
             session = open_session(path, manifest)
-            loaded = Loaded(wanted, manifest=manifest, session=session, golden=golden)
-            loaded.warm_up(dear_ms=self._work.dear_ms)
+            loaded = Loaded(
+                wanted,
+                manifest=manifest,
+                session=session,
+                golden=golden,
+                dear_ms=self._work.dear_ms,
+            )
+            loaded.warm_up()
             memory.give_back()
             loaded.load_seconds = time.perf_counter() - started
         finally:

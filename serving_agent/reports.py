@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from serving_agent.latency import Distribution
+from serving_agent.latency import Distribution, Latency
 from serving_agent.loaded import Loaded
 from serving_agent.plan import Role, Wanted
 from serving_agent.runtime import Unloaded
@@ -77,15 +77,39 @@ class Report(msgspec.Struct, frozen=True):
     schema: str = SCHEMA
 
 
-def _latency(distribution: Distribution | None) -> dict[str, Any] | None:
-    if distribution is None:
-        return None
+def _quantiles(one: Distribution) -> dict[str, Any]:
     return {
-        "count": distribution.count,
-        "mean_ms": round(distribution.mean_ms, 4),
-        "p50_ms": round(distribution.p50_ms, 4),
-        "p95_ms": round(distribution.p95_ms, 4),
-        "p99_ms": round(distribution.p99_ms, 4),
+        "count": one.count,
+        "mean_ms": round(one.mean_ms, 4),
+        "sd_ms": round(one.sd_ms, 4),
+        "p50_ms": round(one.p50_ms, 4),
+        "p95_ms": round(one.p95_ms, 4),
+        "p99_ms": round(one.p99_ms, 4),
+    }
+
+
+def _sums(latency: Latency) -> dict[str, Any]:
+    """Everything since load, so that agents can be added up and a lost report loses nothing."""
+    counts = list(latency.counts)
+    used = [place for place, count in enumerate(counts) if count]
+    return {
+        "sum_ms": round(latency.sum_ms, 4),
+        "squares": round(latency.squares, 4),
+        "first": used[0],
+        "counts": counts[used[0] : used[-1] + 1],
+    }
+
+
+def _latency(one: Loaded) -> dict[str, Any] | None:
+    if not any(one.latency.counts):
+        return None
+    windows = one.windows()
+    return {
+        **_quantiles(windows[0]),
+        "windows": [{"seconds": w.seconds, **_quantiles(w)} for w in windows],
+        "since_load": _sums(one.latency),
+        "over_budget": one.over_budget,
+        "budget_ms": one.budget_ms,
     }
 
 
@@ -104,7 +128,7 @@ def of_loaded(one: Loaded) -> VersionReport:
         in_flight=one.in_flight,
         requests=one.requests,
         errors=one.errors,
-        latency=_latency(one.latency.distribution()),
+        latency=_latency(one),
         scores={"count": one.scored, "positive": one.positive} if one.scored else None,
     )
 

@@ -170,8 +170,9 @@ class Runtime:
             raise NotLoaded(f"{model} {digest[:12]} is not loaded")
         started, failed = time.perf_counter(), True
         try:
-            outputs = version.run(feeds(inputs))
-            score = version.score_of(outputs, rows=rows_of(inputs))
+            rows = rows_of(inputs)
+            outputs = version.run(feeds(inputs), rows=rows)
+            score = version.score_of(outputs, rows=rows)
             failed = score is None
         except NotLoaded:
             raise

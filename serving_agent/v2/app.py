@@ -21,7 +21,7 @@ from onnxruntime.capi.onnxruntime_pybind11_state import (
 )
 
 from serving_agent.errors import BadRequest
-from serving_agent.loaded import Loaded
+from serving_agent.loaded import Loaded, rows_of
 from serving_agent.metrics import CONTENT_TYPE, Metrics
 from serving_agent.ports import Recorder
 from serving_agent.runtime import Routes, Runtime
@@ -233,7 +233,8 @@ class App:
         if self._gate.draining or not loaded.acquire():
             return reply({"name": loaded.model, "ready": False}, status=503)
         try:
-            passed = (await self._in_pool(loaded.check)) if loaded.dear else loaded.check()
+            dear = loaded.is_dear()
+            passed = (await self._in_pool(loaded.check)) if dear else loaded.check()
         finally:
             loaded.release()
         content = {"name": loaded.model, "ready": passed}
@@ -266,11 +267,13 @@ class App:
         return replace(response, then=partial(self._recorder.answered, answer))
 
     async def _run(self, loaded: Loaded, call: infer.Call) -> list[NDArray[Any]]:
-        """Run a cheap model here, a dear one in a worker: a thread costs more than a small tree."""
+        """Score what is cheap here, what is dear in a worker: that costs more than a small tree."""
+        rows = rows_of(call.inputs)
         try:
-            if loaded.dear:
-                return await self._in_pool(loaded.run, call.feeds)
-            return loaded.run(call.feeds)
+            if loaded.is_dear(rows):
+                asked = time.perf_counter()
+                return await self._in_pool(partial(loaded.run, call.feeds, rows=rows, asked=asked))
+            return loaded.run(call.feeds, rows=rows)
         except InvalidArgument as exc:
             raise BadRequest(f"the model does not take these inputs: {exc}"[:500]) from exc
 

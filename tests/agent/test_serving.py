@@ -315,12 +315,42 @@ def test_metrics_tell_what_happened(plane: ControlPlane, start_agent: StartAgent
     labels = f'digest="{version.digest}",model="credit",version="1"'
     assert f"lockgate_agent_requests_total{{{labels}}} 5.0" in text
     assert f"lockgate_agent_latency_seconds_count{{{labels}}} 5.0" in text
+    assert f"lockgate_agent_inference_seconds_count{{{labels}}} 5.0" in text
+    assert f"lockgate_agent_queue_seconds_count{{{labels}}} 5.0" in text
     assert 'lockgate_agent_refused_total{status="400"} 1.0' in text
     assert "lockgate_agent_generation 1.0" in text
     report = plane.wait_report(lambda r: any(m["requests"] == 5 for m in r["models"]))
     latency = report["models"][0]["latency"]
     assert latency["count"] == 5
     assert 0 < latency["p50_ms"] <= latency["p95_ms"] <= latency["p99_ms"]
+    assert [(w["seconds"], w["count"]) for w in latency["windows"]] == [
+        (60, 5),
+        (600, 5),
+        (3600, 5),
+    ]
+    assert sum(latency["since_load"]["counts"]) == 5
+    assert (latency["budget_ms"], latency["over_budget"]) == (30.0, 0)
+
+
+def test_what_was_unloaded_leaves_no_series_behind(
+    plane: ControlPlane, start_agent: StartAgent
+) -> None:
+    old, new = make(number=1), make(number=2)
+    plane.publish(model(champion=old, latency_budget_ms=0.001), versions=[old, new])
+    agent = start_agent()
+    plane.wait_champion(old)
+    agent.infer(rows(1))
+    slow = plane.wait_report(lambda r: any(m["requests"] == 1 for m in r["models"]))
+    assert slow["models"][0]["latency"]["over_budget"] == 1
+    labels = f'digest="{old.digest}",model="credit",version="1"'
+    assert f"lockgate_agent_over_budget_total{{{labels}}} 1.0" in agent.http.get("/metrics").text
+
+    plane.publish(model(champion=new))
+    plane.wait_report(lambda r: any(e["digest"] == old.digest for e in r["events"]))
+
+    text = agent.http.get("/metrics").text
+    assert old.digest not in text
+    assert new.digest in text
 
 
 def test_more_callers_than_it_can_hold_are_told_to_come_back(

@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from serving_agent.latency import WINDOW_SECONDS, WINDOW_SIZE, Latency
 from serving_agent.settings import Settings
 
 
@@ -49,25 +48,3 @@ def test_loopback_needs_no_token(host: str, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("LOCKGATE_AGENT_HOST", host)
 
     assert Settings().inference_token is None
-
-
-def test_latency_is_of_the_last_minute() -> None:
-    now = [0.0]
-    latency = Latency(clock=lambda: now[0])
-    assert latency.distribution() is None
-
-    for milliseconds in range(1, 101):
-        latency.add(float(milliseconds))
-    seen = latency.distribution()
-    assert seen is not None
-    assert (seen.count, seen.mean_ms, seen.p50_ms) == (100, 50.5, 50.5)
-    assert 95 <= seen.p95_ms <= 96
-    assert sum(latency.buckets) == 100
-
-    now[0] = WINDOW_SECONDS + 1
-    assert latency.distribution() is None
-    for _ in range(WINDOW_SIZE + 10):
-        latency.add(1.0)
-    full = latency.distribution()
-    assert full is not None
-    assert full.count == WINDOW_SIZE
