@@ -29,6 +29,7 @@ TOP = {
     "benchmarks",
     "deploy",
     ".ci",
+    ".gitattributes",
     ".gitignore",
     ".dockerignore",
     ".pre-commit-config.yaml",
