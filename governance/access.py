@@ -24,6 +24,7 @@ class Permission(StrEnum):
 
     VIEW = "view"
     SUBMIT = "submit"
+    COMMENT = "comment"
     APPROVE = "approve"
     WAIVE = "waive"
     OPERATE = "operate"
@@ -34,6 +35,7 @@ class Permission(StrEnum):
 ROLES: dict[Permission, frozenset[str]] = {
     Permission.VIEW: frozenset(Role.values),
     Permission.SUBMIT: frozenset({Role.SUBMITTER}),
+    Permission.COMMENT: frozenset(Role.values) - {Role.VIEWER},
     Permission.APPROVE: frozenset({Role.APPROVER, Role.RISK}),
     Permission.WAIVE: frozenset({Role.RISK}),
     Permission.OPERATE: frozenset({Role.OPERATOR}),
@@ -42,8 +44,10 @@ ROLES: dict[Permission, frozenset[str]] = {
 }
 """Which roles carry a permission."""
 
-ANYWHERE = frozenset({Permission.VIEW, Permission.SUBMIT})
-"""Where no environment or group is named, a role in any one is enough for these."""
+ANYWHERE = frozenset({Permission.VIEW, Permission.SUBMIT, Permission.COMMENT})
+"""Where no environment or group is named, a role in any one is enough for these.
+
+A policy names no group: whose models it is for some of may comment on it."""
 
 
 def require(

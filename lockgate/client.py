@@ -198,6 +198,14 @@ class Client:
         }
         return self._session.post(f"promotions/{_part(promotion_id)}/approvals", body)
 
+    def comment(self, promotion_id: str, text: str) -> Document:
+        """Say something about a request. It is kept, and never changed."""
+        return self._session.post(f"promotions/{_part(promotion_id)}/comments", {"text": text})
+
+    def comments(self, promotion_id: str) -> Iterator[Document]:
+        """List what was said about a request, the oldest first."""
+        return self._pages(f"promotions/{_part(promotion_id)}/comments")
+
     def withdraw(self, promotion_id: str, *, reason: str) -> Document:
         """Take back a request of one's own that has not begun."""
         return self._session.post(f"promotions/{_part(promotion_id)}/withdraw", {"reason": reason})

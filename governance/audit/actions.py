@@ -28,6 +28,7 @@ class Action(StrEnum):
     POLICY_REQUESTED = "policy.requested"
     POLICY_APPROVED = "policy.approved"
     POLICY_REJECTED = "policy.rejected"
+    POLICY_REQUEST_COMMENTED = "policy.request_commented"
     POLICY_REQUEST_SETTLED = "policy.request_settled"
     JOIN_TOKEN_ISSUED = "join_token.issued"  # noqa: S105 - a name, not a secret
     MODEL_REGISTERED = "model.registered"
@@ -36,6 +37,7 @@ class Action(StrEnum):
     WAIVER_GIVEN = "waiver.given"
     VERSION_ATTESTED = "version.attested"
     REQUEST_OPENED = "request.opened"
+    REQUEST_COMMENTED = "request.commented"
     REQUEST_APPROVED = "request.approved"
     REQUEST_REJECTED = "request.rejected"
     REQUEST_WITHDRAWN = "request.withdrawn"

@@ -45,10 +45,18 @@ GUARDS = frozenset(
         ),
         *(
             (f"promotion_{name}", "append_only")
-            for name in ("desiredstate", "policy", "approval", "waiver", "policyapproval")
+            for name in (
+                "desiredstate",
+                "policy",
+                "approval",
+                "waiver",
+                "policyapproval",
+                "comment",
+            )
         ),
         ("promotion_approval", "audited"),
         ("promotion_waiver", "audited"),
+        ("promotion_comment", "audited"),
         ("promotion_policyapproval", "audited"),
         ("promotion_policyrequest", "audited"),
         ("promotion_policyrequest", "never_deleted"),

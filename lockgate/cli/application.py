@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from lockgate.cli import approvals, environments, promotions, versions
+from lockgate.cli import approvals, comments, environments, promotions, versions
 from lockgate.cli.connection import Connection
 from lockgate.cli.doctor import doctor
 from lockgate.cli.extensions import Commands
@@ -39,6 +39,7 @@ def options(
 app.command()(versions.register)
 app.command()(promotions.promote)
 app.command()(approvals.approve)
+app.command()(comments.comment)
 app.command()(status)
 app.command()(promotions.rollback)
 app.command()(promotions.stop)

@@ -4,6 +4,7 @@ from rest_framework import serializers
 
 from governance.api import fields
 from promotion.models import Approval, Review
+from promotion.models.comments import LONGEST
 from promotion.rules import KIND_BY_TARGET_STATE
 from promotion.selectors.policies import MOST_TRIED
 from registry.models import RegisteredModel
@@ -30,6 +31,12 @@ class ApprovalIn(fields.Strict):
     comment = fields.Text(blank=True, required=False, default="")
     content_hash = fields.Digest()
     password = serializers.CharField(max_length=200, trim_whitespace=False)
+
+
+class CommentIn(fields.Strict):
+    """Something said about a request."""
+
+    text = fields.Text(limit=LONGEST)
 
 
 class ReasonIn(fields.Strict):

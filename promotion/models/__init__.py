@@ -1,6 +1,7 @@
 """What may run where, what was asked for, and what agents say they do."""
 
 from promotion.models.agents import Agent, AgentReport, JoinToken, ServingInterval, Telling
+from promotion.models.comments import Comment
 from promotion.models.deployments import Deployment
 from promotion.models.evidence import DarkTally, PredictionBatch
 from promotion.models.policy_requests import PolicyApproval, PolicyRequest
@@ -15,6 +16,7 @@ __all__ = [
     "Agent",
     "AgentReport",
     "Approval",
+    "Comment",
     "DarkTally",
     "Delivery",
     "Deployment",

@@ -81,6 +81,10 @@ class PolicyApproval(models.Model):
             models.UniqueConstraint(
                 fields=["request", "person"], name="one_vote_per_person_for_a_policy"
             ),
+            models.CheckConstraint(
+                condition=~models.Q(decision="reject") | models.Q(comment__regex=r"\S"),
+                name="a_rejection_of_a_policy_says_why",
+            ),
         ]
 
     def __str__(self) -> str:

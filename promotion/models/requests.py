@@ -156,6 +156,10 @@ class Approval(models.Model):
         ordering: ClassVar = ["at"]
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["request", "person"], name="one_vote_per_person"),
+            models.CheckConstraint(
+                condition=~models.Q(decision="reject") | models.Q(comment__regex=r"\S"),
+                name="a_rejection_says_why",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -12,6 +12,8 @@ from promotion.gates.facts import Facts
 from promotion.models import Approval, Policy, PolicyApproval, PolicyRequest, Request
 from promotion.policies import Policy as Rules
 from promotion.policy_reading import Term, TermChange
+from promotion.selectors import timeline
+from promotion.selectors.timeline import Event
 from promotion.verdicts import GateResult
 
 MOST_TRIED = 200
@@ -178,6 +180,7 @@ class PolicyRequestPage:
     changes: list[TermChange]
     approvals: list[PolicyApproval]
     tried: list[Tried]
+    events: list[Event]
 
     @property
     def otherwise(self) -> list[Tried]:
@@ -221,13 +224,23 @@ def find_request(pk: UUID) -> PolicyRequest:
 def request_page(request: PolicyRequest, *, last: int) -> PolicyRequestPage:
     """Put a policy that waits beside the one it would follow, and try it on past requests."""
     rules = Rules.model_validate(request.document)
-    before = Rules.model_validate(request.follows.document)
+    approvals = list(request.approvals.all())
     return PolicyRequestPage(
         request=request,
-        changes=policy_reading.changes(before, rules),
-        approvals=list(request.approvals.all()),
+        changes=_changes(request),
+        approvals=approvals,
         tried=try_on_past(rules, request.environment, tier=request.tier, last=last),
+        events=timeline.of_policy_request(
+            request.pk,
+            signatures=[one.pk for one in approvals],
+            comments=request.comments.values_list("pk", flat=True),
+        ),
     )
+
+
+def _changes(request: PolicyRequest) -> list[TermChange]:
+    before = Rules.model_validate(request.follows.document)
+    return policy_reading.changes(before, Rules.model_validate(request.document))
 
 
 def waiting_in(environments: Iterable[Environment]) -> list[PolicyRequest]:
@@ -240,7 +253,6 @@ def waiting_in(environments: Iterable[Environment]) -> list[PolicyRequest]:
 
 def document_of_request(request: PolicyRequest) -> dict[str, Any]:
     """What the API says of a policy that waits."""
-    page = request_page(request, last=0)
     return {
         "id": str(request.pk),
         "state": request.state,
@@ -251,7 +263,8 @@ def document_of_request(request: PolicyRequest) -> dict[str, Any]:
         "sha256": request.sha256,
         "follows": request.follows.number,
         "changes": [
-            {"name": one.name, "before": one.before, "after": one.after} for one in page.changes
+            {"name": one.name, "before": one.before, "after": one.after}
+            for one in _changes(request)
         ],
         "reason": request.reason,
         "requested_by": {"kind": request.requester_kind, "name": request.requester_label},
@@ -264,7 +277,7 @@ def document_of_request(request: PolicyRequest) -> dict[str, Any]:
                 "comment": one.comment,
                 "at": one.at,
             }
-            for one in page.approvals
+            for one in request.approvals.all()
         ],
         "content_hash": request.content_hash,
         "created_at": request.created_at,

@@ -1,6 +1,6 @@
 """Requests as a list: what waits for me, what is under way, what was."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 from uuid import UUID
@@ -10,10 +10,11 @@ from django.db.models import Count, Q, QuerySet
 from governance.access import ROLES, Permission
 from governance.actors import Actor
 from governance.models import Environment, RoleBinding
-from promotion.models import Approval, Request
+from promotion.models import Approval, PolicyApproval, PolicyRequest, Request
 
 RECENT = 50
 Rows: TypeAlias = QuerySet[Request]
+Places: TypeAlias = Sequence[tuple[UUID | None, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,22 +22,31 @@ class PromotionsPage:
     """Requests by what they need next."""
 
     waiting: list[Request]
+    policies: list[PolicyRequest]
+    """Policies that wait for this person."""
     open: list[Request]
     under_way: list[Request]
     recent: list[Request]
 
+    @property
+    def for_me(self) -> int:
+        """How much waits for this person."""
+        return len(self.waiting) + len(self.policies)
+
     def is_empty(self) -> bool:
-        return not (self.waiting or self.open or self.under_way or self.recent)
+        return not (self.for_me or self.open or self.under_way or self.recent)
 
 
 def promotions_page(actor: Actor, environments: Iterable[Environment]) -> PromotionsPage:
     """Read the unsettled requests, and the latest settled ones."""
     rows = with_approvals(Request.objects.filter(environment__in=[e.pk for e in environments]))
-    waiting = list(with_approvals(waiting_for(actor)))
+    signing = _signing_places(actor)
+    waiting = list(with_approvals(_requests_for(actor, signing)))
     mine = {request.pk for request in waiting}
     unsettled = list(rows.filter(state__in=["open", "approved", "executing"]))
     return PromotionsPage(
         waiting=waiting,
+        policies=list(_policies_for(actor, signing).select_related("environment")),
         open=[one for one in unsettled if one.state == "open" and one.pk not in mine],
         under_way=[one for one in unsettled if one.state != "open"],
         recent=list(rows.filter(settled_at__isnull=False).order_by("-settled_at")[:RECENT]),
@@ -44,17 +54,26 @@ def promotions_page(actor: Actor, environments: Iterable[Environment]) -> Promot
 
 
 def with_approvals(rows: Rows) -> Rows:
-    """Load what a row of a list shows, with ``given`` approvals counted."""
+    """Load what a row of a list shows, with ``given`` approvals counted; the newest first."""
     given = Count("approvals", filter=Q(approvals__decision=Approval.Decision.APPROVE))
-    return rows.select_related("deployment__version", "model", "environment", "replaces").annotate(
-        given=given
-    )
+    related = rows.select_related("deployment__version", "model", "environment", "replaces")
+    return related.annotate(given=given).order_by("-created_at")
+
+
+def count_waiting(actor: Actor) -> int:
+    """How much waits for this person's signature: requests, and policies. Three queries."""
+    signing = _signing_places(actor)
+    return _requests_for(actor, signing).count() + _policies_for(actor, signing).count()
 
 
 def waiting_for(actor: Actor) -> Rows:
     """The open requests this person could sign: a role here, not involved, not signed yet."""
+    return _requests_for(actor, _signing_places(actor))
+
+
+def _requests_for(actor: Actor, signing: Places) -> Rows:
     places = Q(pk__in=[])
-    for environment, group in _signing_places(actor):
+    for environment, group in signing:
         place = Q(environment=environment) if environment else Q()
         places |= place & (Q(model__group=group) if group else Q())
         if not environment and not group:
@@ -68,7 +87,17 @@ def waiting_for(actor: Actor) -> Rows:
     )
 
 
-def _signing_places(actor: Actor) -> list[tuple[object, str]]:
+def _policies_for(actor: Actor, signing: Places) -> QuerySet[PolicyRequest]:
+    """The same of policies, which only a role for all groups of models signs."""
+    places = {environment for environment, group in signing if not group}
+    rows = PolicyRequest.objects.filter(state=PolicyRequest.State.OPEN)
+    if None not in places:
+        rows = rows.filter(environment__in=places)
+    signed = PolicyApproval.objects.filter(person=actor.person).values("request")
+    return rows.exclude(persons__contains=[actor.person]).exclude(pk__in=signed)
+
+
+def _signing_places(actor: Actor) -> Places:
     """Where this person may sign: (environment or None for all, group or "" for all)."""
     bindings = RoleBinding.objects.filter(
         user=UUID(actor.id),

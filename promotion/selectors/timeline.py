@@ -28,6 +28,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     Action.POLICY_REQUESTED: ("asked for the next policy", "open"),
     Action.POLICY_APPROVED: ("approved the next policy", "approved"),
     Action.POLICY_REJECTED: ("rejected the next policy", "rejected"),
+    Action.POLICY_REQUEST_COMMENTED: ("commented", "comment"),
     Action.POLICY_REQUEST_SETTLED: ("settled the request for a policy", "done"),
     Action.POLICY_PUBLISHED: ("published a policy", "done"),
     Action.JOIN_TOKEN_ISSUED: ("issued a join token", "done"),
@@ -37,6 +38,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     Action.VERSION_ATTESTED: ("attested the version", "done"),
     Action.VERSION_INSPECTED: ("inspected the version's files", "done"),
     Action.REQUEST_OPENED: ("asked for it", "open"),
+    Action.REQUEST_COMMENTED: ("commented", "comment"),
     Action.REQUEST_APPROVED: ("approved", "approved"),
     Action.REQUEST_REJECTED: ("rejected", "rejected"),
     Action.REQUEST_WITHDRAWN: ("withdrew the request", "withdrawn"),
@@ -121,6 +123,16 @@ class Event:
 def of_request(pk: UUID) -> list[Event]:
     """Everything that happened to one request, refused attempts too."""
     return read(Entry.objects.filter(Q(request=pk) | Q(subject=f"request:{pk}")))
+
+
+def of_policy_request(
+    pk: UUID, *, signatures: Iterable[UUID], comments: Iterable[UUID]
+) -> list[Event]:
+    """Everything that happened to one policy request, refused attempts too."""
+    about = {f"policy_request:{pk}"}
+    about |= {f"policy_approval:{one}" for one in signatures}
+    about |= {f"comment:{one}" for one in comments}
+    return read(Entry.objects.filter(subject__in=about))
 
 
 def of_version(*, model: str, number: int, pk: UUID) -> list[Event]:

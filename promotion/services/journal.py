@@ -10,7 +10,16 @@ from functools import partial
 from governance.actors import Actor
 from governance.audit import services as audit
 from governance.audit.actions import Action
-from promotion.models import Agent, Approval, Deployment, Request, Review, Rollout, Target
+from promotion.models import (
+    Agent,
+    Approval,
+    Comment,
+    Deployment,
+    Request,
+    Review,
+    Rollout,
+    Target,
+)
 from promotion.services import outbox
 from promotion.services.outbox import Happened
 
@@ -65,6 +74,17 @@ class Journal:
         }
         self._about(
             request.deployment, action, f"approval:{approval.pk}", request=request, details=details
+        )
+
+    def comment(self, comment: Comment, request: Request) -> None:
+        """Somebody said something about it."""
+        details = {"name": comment.name, "person": comment.person, "comment": comment.text}
+        self._about(
+            request.deployment,
+            Action.REQUEST_COMMENTED,
+            f"comment:{comment.pk}",
+            request=request,
+            details=details,
         )
 
     def review(self, action: Action, review: Review, request: Request) -> None:

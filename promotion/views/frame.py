@@ -100,7 +100,7 @@ def framed(
         # A page that has read what is abnormal for itself need not read it again.
         "alarms": context["alarms"] if "alarms" in context else abnormal.alarms(places),
         "operable_places": operable_places(request),
-        "waiting_count": promotions.waiting_for(actor).count(),
+        "waiting_count": promotions.count_waiting(actor),
         "may_audit": access.allowed(actor, Permission.AUDIT),
     }
     return render(request, template, {**frame, **context}, status=status)

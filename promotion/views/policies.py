@@ -109,10 +109,19 @@ def policy_request(request: HttpRequest, pk: UUID) -> HttpResponse:
         else:
             messages.success(request, "You signed it.")
             return HttpResponseRedirect(reverse("policy_request", args=[pk]))
+    return shown_request(request, found, error=error)
+
+
+def shown_request(
+    request: HttpRequest, found: PolicyRequest, *, error: GovernanceError | None = None
+) -> HttpResponse:
+    """The page of one policy request, with what went wrong when a form of it was sent."""
+    actor = actor_of(request)
     context = {
         "page": selectors.request_page(found, last=LAST),
         "nav": "policies",
         "may_sign": _may_sign(request, found),
+        "may_comment": access.allowed(actor, Permission.COMMENT, environment=found.environment),
         "form": request.POST,
         "error": error,
         "problems": _problems(error) if error else {},

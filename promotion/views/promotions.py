@@ -145,6 +145,9 @@ def shown(request: HttpRequest, pk: UUID, *, error: GovernanceError | None = Non
         "meanings": MEANINGS.items(),
         "may_sign": _may_sign(request, found),
         "may_operate": _may_operate(request, row),
+        "may_comment": access.allowed(
+            actor, Permission.COMMENT, environment=row.environment, group=row.model.group
+        ),
         "may_review": _may_review(request, found),
         "may_break": _may_break(request, found),
         "is_requester": (row.requester_kind, row.requester_id) == (actor.kind, actor.id),

@@ -30,12 +30,12 @@ def service(asha, set_up):
 
 MATRIX = {
     "viewer": {"view"},
-    "submitter": {"view", "submit"},
-    "approver": {"view", "approve"},
-    "risk": {"view", "approve", "waive"},
-    "operator": {"view", "operate"},
-    "auditor": {"view", "audit"},
-    "admin": {"view", "administer"},
+    "submitter": {"view", "comment", "submit"},
+    "approver": {"view", "comment", "approve"},
+    "risk": {"view", "comment", "approve", "waive"},
+    "operator": {"view", "comment", "operate"},
+    "auditor": {"view", "comment", "audit"},
+    "admin": {"view", "comment", "administer"},
 }
 
 

@@ -75,6 +75,15 @@ def test_a_refusal_needs_its_reason(bram, request_id, monkeypatch):
     assert Request.objects.get(pk=request_id).state == "rejected"
 
 
+def test_what_is_said_is_kept_and_shown(bram, environ, request_id):
+    code, out, err = bram("comment", request_id, "All 212 tests passed.")
+    assert code == 0, err
+    assert "bram: All 212 tests passed." in out
+    with Client(environ["LOCKGATE_URL"], environ["LOCKGATE_TOKEN"]) as client:
+        assert [one["text"] for one in client.comments(request_id)] == ["All 212 tests passed."]
+    assert bram("comment", request_id, " ")[0] == 1
+
+
 def test_nothing_is_signed_without_a_password(bram, request_id, monkeypatch):
     monkeypatch.delenv("LOCKGATE_PASSWORD", raising=False)
     code, _, err = bram("approve", request_id)
