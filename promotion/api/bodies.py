@@ -7,6 +7,7 @@ from promotion.models import Approval, Review
 from promotion.models.comments import LONGEST
 from promotion.rules import KIND_BY_TARGET_STATE
 from promotion.selectors.policies import MOST_TRIED
+from promotion.services.requests import MOST_TOGETHER
 from registry.models import RegisteredModel
 
 NUMBER_LIMIT = 2**31 - 1
@@ -30,6 +31,27 @@ class ApprovalIn(fields.Strict):
     meaning = fields.Choice(choices=Approval.Meaning.values)
     comment = fields.Text(blank=True, required=False, default="")
     content_hash = fields.Digest()
+    password = serializers.CharField(max_length=200, trim_whitespace=False)
+
+
+class SignatureIn(fields.Strict):
+    """One of several requests, and the hash of what was shown of it."""
+
+    id = fields.Id()
+    content_hash = fields.Digest()
+
+
+class TogetherIn(fields.Strict):
+    """Signatures under several requests of one kind, given with one password."""
+
+    # As a list it takes a length, which the library looks at first; its types do not say so.
+    signatures = SignatureIn(
+        many=True,
+        allow_empty=False,
+        max_length=MOST_TOGETHER,  # type: ignore[call-arg]
+    )
+    meaning = fields.Choice(choices=Approval.Meaning.values)
+    comment = fields.Text(blank=True, required=False, default="")
     password = serializers.CharField(max_length=200, trim_whitespace=False)
 
 

@@ -16,10 +16,11 @@ from governance.api.base import ApiView
 from governance.api.pagination import cut
 from governance.errors import Forbidden, NotFound
 from governance.models import User
-from promotion.api.bodies import ApprovalIn, PromotionIn, ReasonIn, RollbackIn
+from promotion.api.bodies import ApprovalIn, PromotionIn, ReasonIn, RollbackIn, TogetherIn
 from promotion.models import Approval, Request
 from promotion.selectors import documents
 from promotion.services import passwords, requests, rollbacks, stops
+from promotion.services.requests import Signature
 
 
 class PromotionsView(ApiView):
@@ -107,17 +108,35 @@ class ApprovalsView(ApiView):
         body.is_valid(raise_exception=True)
         signature: dict[str, Any] = dict(body.validated_data)
         decision = signature.pop("decision")
-        if not isinstance(request.user, User):
-            message = "Only a person signs; use a personal token."
-            raise Forbidden(message, code="a_person")
-        passwords.confirm(
-            user=request.user,
-            password=signature["password"],
-            address=request.META.get("REMOTE_ADDR") or None,
-        )
+        user = _person_signing(request, password=signature["password"])
         act = requests.approve if decision == Approval.Decision.APPROVE else requests.reject
-        act(request_id=pk, user=request.user, actor=actor_of(request), **signature)
+        act(request_id=pk, user=user, actor=actor_of(request), **signature)
         return _shown(pk, status.HTTP_201_CREATED)
+
+
+class TogetherView(ApiView):
+    """Signatures under several requests of one kind."""
+
+    @extend_schema(
+        operation_id="sign_promotions_together",
+        request=TogetherIn,
+        responses={201: OpenApiTypes.OBJECT},
+    )
+    def post(self, request: HttpRequest) -> Response:
+        """Approve up to 50 requests of one kind in one environment: all of them, or none.
+
+        Each signature is for its own ``content_hash``. When one of the requests is no longer
+        what was shown, the answer is 409 ``content_changed`` and ``changed`` names which.
+        """
+        actor = actor_of(request)
+        access.require(actor, access.Permission.VIEW)
+        body = TogetherIn(data=request.data)
+        body.is_valid(raise_exception=True)
+        signed: dict[str, Any] = dict(body.validated_data)
+        signatures = [Signature(one["id"], one["content_hash"]) for one in signed.pop("signatures")]
+        user = _person_signing(request, password=signed["password"])
+        made = requests.approve_together(signatures=signatures, user=user, actor=actor, **signed)
+        return _shown_all([row.pk for row in made])
 
 
 class WithdrawView(ApiView):
@@ -164,6 +183,23 @@ class StopView(ApiView):
             environment=environment, model=model, actor=actor_of(request), **body.validated_data
         )
         return _shown(made.pk, status.HTTP_201_CREATED)
+
+
+def _person_signing(request: HttpRequest, *, password: str) -> User:
+    """Return the person who calls, who has just given their password again."""
+    if not isinstance(request.user, User):
+        message = "Only a person signs; use a personal token."
+        raise Forbidden(message, code="a_person")
+    address = request.META.get("REMOTE_ADDR") or None
+    passwords.confirm(user=request.user, password=password, address=address)
+    return request.user
+
+
+def _shown_all(pks: list[UUID]) -> Response:
+    """Show several requests, in this order."""
+    found = {row.pk: row for row in documents.requests().filter(pk__in=pks)}
+    body = {"items": [documents.of_request(found[pk]) for pk in pks]}
+    return Response(body, status=status.HTTP_201_CREATED)
 
 
 def _shown(pk: UUID, code: int) -> Response:

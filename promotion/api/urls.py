@@ -28,6 +28,7 @@ urlpatterns = [
         waivers.WaiversView.as_view(),
     ),
     path("promotions", promotions.PromotionsView.as_view()),
+    path("promotions/approvals", promotions.TogetherView.as_view()),
     path("promotions/<uuid:pk>", promotions.PromotionView.as_view()),
     path("promotions/<uuid:pk>/approvals", promotions.ApprovalsView.as_view()),
     path("promotions/<uuid:pk>/comments", comments.CommentsView.as_view()),

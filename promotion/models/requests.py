@@ -8,6 +8,7 @@ open ------------> approved -----> executing -------> done
 rejected, withdrawn, expired, voided, superseded  (all final)
 """
 
+from collections.abc import Iterable
 from typing import ClassVar
 from uuid import UUID, uuid4
 
@@ -28,6 +29,19 @@ class RequestQuerySet(models.QuerySet["Request"]):
         except self.model.DoesNotExist:
             message = "No such request."
             raise NotFound(message, request_id=str(pk)) from None
+
+    def locked_together(self, pks: Iterable[UUID]) -> "list[Request]":
+        """Fetch several rows, by their ids' order, and hold them until the transaction ends."""
+        rows = self.select_for_update(of=("self",), no_key=True).select_related(
+            "deployment__version",
+            "deployment__model",
+            "deployment__environment",
+            "model",
+            "environment",
+            "policy",
+            "replaces",
+        )
+        return list(rows.filter(pk__in=list(pks)).order_by("pk"))
 
     def unsettled(self) -> "RequestQuerySet":
         """Those that may be due a step: approved, or under way."""

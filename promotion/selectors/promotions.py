@@ -1,6 +1,7 @@
 """Requests as a list: what waits for me, what is under way, what was."""
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 from uuid import UUID
@@ -13,8 +14,29 @@ from governance.models import Environment, RoleBinding
 from promotion.models import Approval, PolicyApproval, PolicyRequest, Request
 
 RECENT = 50
+KINDS: Mapping[str, tuple[str, str]] = {
+    Request.Kind.DEPLOY_DARK: ("dark deployment", "dark deployments"),
+    Request.Kind.PROMOTE: ("promotion", "promotions"),
+    Request.Kind.RETIRE: ("retirement", "retirements"),
+}
+"""What requests of a kind are called, one and several."""
 Rows: TypeAlias = QuerySet[Request]
 Places: TypeAlias = Sequence[tuple[UUID | None, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Together:
+    """How many requests of one kind wait for this person in one environment."""
+
+    environment: str
+    kind: str
+    count: int
+
+    @property
+    def words(self) -> str:
+        """What they are, in words: ``3 dark deployments in prod-eu``."""
+        one, several = KINDS.get(self.kind, (self.kind, self.kind))
+        return f"{self.count} {one if self.count == 1 else several} in {self.environment}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +54,12 @@ class PromotionsPage:
     def for_me(self) -> int:
         """How much waits for this person."""
         return len(self.waiting) + len(self.policies)
+
+    @property
+    def together(self) -> list[Together]:
+        """Kinds and places with several that could be signed in one go."""
+        counts = Counter((one.environment.slug, one.kind) for one in self.waiting)
+        return [Together(*key, count) for key, count in sorted(counts.items()) if count > 1]
 
     def is_empty(self) -> bool:
         return not (self.for_me or self.open or self.under_way or self.recent)
@@ -58,6 +86,12 @@ def with_approvals(rows: Rows) -> Rows:
     given = Count("approvals", filter=Q(approvals__decision=Approval.Decision.APPROVE))
     related = rows.select_related("deployment__version", "model", "environment", "replaces")
     return related.annotate(given=given).order_by("-created_at")
+
+
+def waiting_together(actor: Actor, *, environment: str, kind: str) -> list[Request]:
+    """The requests of one kind that wait for this person in one environment."""
+    rows = waiting_for(actor).filter(environment__slug=environment, kind=kind)
+    return list(with_approvals(rows).select_related("policy"))
 
 
 def count_waiting(actor: Actor) -> int:

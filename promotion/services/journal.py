@@ -61,7 +61,9 @@ class Journal:
             details={**facts, **details},
         )
 
-    def approval(self, action: Action, approval: Approval, request: Request) -> None:
+    def approval(
+        self, action: Action, approval: Approval, request: Request, **more: object
+    ) -> None:
         """Somebody signed."""
         details = {
             "name": approval.name,
@@ -71,6 +73,7 @@ class Journal:
             "comment": approval.comment,
             "content_hash": approval.content_hash,
             "method": approval.method,
+            **more,
         }
         self._about(
             request.deployment, action, f"approval:{approval.pk}", request=request, details=details

@@ -19,6 +19,7 @@ from promotion.views import (
     policies,
     promotions,
     steering,
+    together,
     waivers,
 )
 from promotion.views.styleguide import styleguide
@@ -35,6 +36,11 @@ urlpatterns = [
     path("models/<slug:name>/versions/<int:number>/lineage/", lineage.report, name="lineage"),
     path("models/<slug:name>/versions/<int:number>/waive/", waivers.waive, name="waive"),
     path("promotions/", promotions.promotions, name="promotions"),
+    path(
+        "promotions/together/<slug:environment>/<slug:kind>/",
+        together.sign_together,
+        name="sign_together",
+    ),
     path("promotions/<uuid:pk>/", promotions.promotion, name="promotion"),
     path("promotions/<uuid:pk>/progress/", promotions.progress, name="progress"),
     path("promotions/<uuid:pk>/sign/", promotions.sign, name="sign"),

@@ -50,6 +50,16 @@
     if (button.dataset.copy !== undefined) copy(button);
   });
 
+  // One box ticks all of its form, and is ticked while all are.
+
+  document.addEventListener("change", ({ target }) => {
+    const boxes = [...(target.form?.querySelectorAll("input[name=signatures]") ?? [])];
+    const all = target.form?.querySelector("[data-choose-all]");
+    if (!all) return;
+    if (target === all) boxes.forEach((box) => (box.checked = all.checked));
+    else if (boxes.includes(target)) all.checked = boxes.every((box) => box.checked);
+  });
+
   // A form is sent once, however often its button is pressed.
 
   document.addEventListener("submit", (event) => {

@@ -17,6 +17,7 @@ ARGUMENTS: dict[str, object] = {
     "number": 1,
     "pk": uuid.UUID(int=7),
     "environment": "prod-eu",
+    "kind": "deploy_dark",
 }
 
 

@@ -51,7 +51,7 @@ def approve(
     now = timezone.now()
     journal = Journal(actor)
     champion = execution.champion_of(request.deployment)
-    approval = _sign(
+    approval = sign(
         request,
         user=user,
         role=role,
@@ -61,7 +61,7 @@ def approve(
         now=now,
     )
     journal.approval(Action.REQUEST_APPROVED, approval, request)
-    if _has_enough(request) and not execution.void_if_lapsed(
+    if has_enough(request) and not execution.void_if_lapsed(
         request, champion=champion, journal=journal, now=now
     ):
         execution.approve_and_execute(request, targets=targets, journal=journal, now=now)
@@ -95,7 +95,7 @@ def reject(
     _refuse_if_changed(request, content_hash)
     now = timezone.now()
     journal = Journal(actor)
-    approval = _sign(
+    approval = sign(
         request,
         user=user,
         role=role,
@@ -114,6 +114,13 @@ def reject(
 
 def _may_sign(request: Request, *, user: User, password: str, actor: Actor, comment: str) -> str:
     """Check role, four eyes and password, in that order; return the role signed with."""
+    role = role_to_sign(request, actor=actor)
+    refuse_unless_themselves(user, password=password, actor=actor, comment=comment)
+    return role
+
+
+def role_to_sign(request: Request, *, actor: Actor) -> str:
+    """Check role and four eyes, in that order; return the role signed with."""
     held = access.roles_of(actor, environment=request.environment, group=request.model.group)
     signing = sorted(held & _quorum(request).roles)
     if not signing:
@@ -127,20 +134,25 @@ def _may_sign(request: Request, *, user: User, password: str, actor: Actor, comm
         raise Refused(
             verdict.reason, rule=verdict.rule, object=request.chain, subject=request.subject
         )
+    return signing[-1]
+
+
+def refuse_unless_themselves(user: User, *, password: str, actor: Actor, comment: str) -> None:
+    """Hold that the account's own person signs, with words that can be kept."""
     if str(user.pk) != actor.id or not user.check_password(password):
         message = "The password is not right, so nothing was signed."
         raise Forbidden(message, code="wrong_password")
     if problem := problem_with(comment, blank=True):
         message = "The comment cannot be stored."
         raise Invalid(message, comment=problem)
-    return signing[-1]
 
 
 def _quorum(request: Request) -> Quorum:
     return Rules.model_validate(request.policy.document).quorum(request.kind)
 
 
-def _has_enough(request: Request) -> bool:
+def has_enough(request: Request) -> bool:
+    """Whether what was signed is what the policy asks for."""
     approved = request.approvals.filter(decision=Approval.Decision.APPROVE)
     return _quorum(request).is_met(list(approved.values_list("role", flat=True)))
 
@@ -151,7 +163,7 @@ def _refuse_if_changed(request: Request, content_hash: str) -> None:
         raise Conflict(message, code="content_changed", content_hash=request.content_hash)
 
 
-def _sign(
+def sign(
     request: Request,
     *,
     user: User,
@@ -161,6 +173,7 @@ def _sign(
     comment: str,
     now: datetime,
 ) -> Approval:
+    """Write one signature under a request that the caller has locked and checked."""
     if meaning not in Approval.Meaning.values:
         message = "A signature means review, approval or responsibility."
         raise Invalid(message, meaning="must be review, approval or responsibility")
