@@ -8,7 +8,7 @@ import json
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ MANIFEST = "manifest.json"
 _CHUNK = 1024 * 1024
 _SAFE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+=@-]*(/[A-Za-z0-9_][A-Za-z0-9_.+=@-]*)*\Z")
 Document = dict[str, Any]
+GUARDS = frozenset({"refuse", "clip", "pass"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,30 @@ class Signature:
     inputs: Sequence[Mapping[str, Any]]
     outputs: Sequence[Mapping[str, Any]]
     score: Score
+
+
+def guarded(signature: Signature, rules: Mapping[str, str]) -> Signature:
+    """Say by feature what becomes of values that training did not hold.
+
+    Args:
+        rules: ``refuse``, ``clip`` or ``pass`` by a feature's name.
+    """
+    named = {str(one["name"]) for tensor in signature.inputs for one in tensor.get("features", ())}
+    if unknown := sorted(set(rules) - named):
+        message = f"There is no feature {', '.join(unknown)}."
+        raise BadPack(message)
+    if odd := sorted(set(rules.values()) - GUARDS):
+        message = f"A guard is refuse, clip or pass, not {', '.join(odd)}."
+        raise BadPack(message)
+
+    def of(tensor: Mapping[str, Any]) -> Document:
+        features = [
+            {**one, "guard": rules[one["name"]]} if one["name"] in rules else dict(one)
+            for one in tensor.get("features", ())
+        ]
+        return {**tensor, "features": features} if features else dict(tensor)
+
+    return replace(signature, inputs=[of(tensor) for tensor in signature.inputs])
 
 
 def build_manifest(

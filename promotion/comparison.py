@@ -92,10 +92,16 @@ def features(manifest: Manifest) -> dict[str, str]:
     return found
 
 
+GUARDS = {"refuse": ", refused outside", "clip": ", clipped outside"}
+"""What becomes of a value that training did not hold; else it passes and is counted."""
+
+
 def _range(feature: Manifest, datatype: str) -> str:
     low, high = feature.get("min"), feature.get("max")
     bounds = f"{low} to {high}" if low is not None or high is not None else "any"
-    return f"{datatype} {bounds}{', may be missing' if feature.get('missing') else ''}"
+    gaps = ", may be missing" if feature.get("missing") else ""
+    outside = GUARDS.get(str(feature.get("guard")), "")
+    return f"{datatype} {bounds}{gaps}{outside}"
 
 
 def _changes(

@@ -44,7 +44,7 @@ def _features(manifest: Manifest) -> dict[str, Manifest]:
 def _narrower(old: Manifest, new: Manifest) -> bool:
     if any(old.get(name) != new.get(name) for name in ("datatype", "shape")):
         return True
-    if old.get("missing") and not new.get("missing"):
+    if _stricter(old, new):
         return True
     if _less(old.get("min"), new.get("min"), open_end=float("-inf")):
         return True
@@ -55,6 +55,13 @@ def _narrower(old: Manifest, new: Manifest) -> bool:
         return False
     present = old.get("categories")
     return not isinstance(present, list) or any(one not in allowed for one in present)
+
+
+def _stricter(old: Manifest, new: Manifest) -> bool:
+    """Whether a missing value, or any outside the range, is refused that was not before."""
+    if old.get("missing") and not new.get("missing"):
+        return True
+    return new.get("guard") == "refuse" and old.get("guard") != "refuse"
 
 
 def _less(one: object, other: object, *, open_end: float) -> bool:

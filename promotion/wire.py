@@ -56,6 +56,16 @@ class Scores(_Lenient):
     positive: Count
 
 
+class Guard(_Lenient):
+    """Values that a version was not trained on, by what became of them."""
+
+    refused: Count = 0
+    clipped: Count = 0
+    passed: Count = 0
+    other_pipelines: Count = 0
+    """Calls refused because their features came from another pipeline."""
+
+
 class Held(_Lenient):
     """One version an agent has in memory, or tries to."""
 
@@ -76,6 +86,7 @@ class Held(_Lenient):
     errors: Count = 0
     latency: Latency | None = None
     scores: Scores | None = None
+    guard: Guard | None = None
 
 
 class Refused(_Lenient):

@@ -25,6 +25,7 @@ from serving_agent.documents import Document
 from serving_agent.hints import HintApp
 from serving_agent.listeners import (
     Address,
+    Limits,
     Listener,
     last_address,
     listen,
@@ -41,8 +42,9 @@ from serving_agent.runtime import Runtime, Unloaded
 from serving_agent.settings import Settings
 from serving_agent.state import Identity, State
 from serving_agent.store import Store
+from serving_agent.v2.admission import Bounds
 from serving_agent.v2.app import App, Gate, Options
-from serving_agent.validation import Limits
+from serving_agent.validation import Limits as ValidationLimits
 
 logger = logging.getLogger(__name__)
 
@@ -89,7 +91,7 @@ class Agent:
 
     def _make_reconciler(self) -> Reconciler:
         settings = self._settings
-        limits = Limits(settings.validation_seconds, settings.validation_memory_bytes)
+        limits = ValidationLimits(settings.validation_seconds, settings.validation_memory_bytes)
         return Reconciler(
             self._identity,
             state=self._state,
@@ -134,8 +136,12 @@ class Agent:
             software=self._software,
             answers=self._identity.tier == "live",
             token=token.get_secret_value() if token else None,
-            body_bytes=settings.body_bytes,
-            concurrency=settings.concurrency,
+            bounds=Bounds(
+                concurrency=settings.concurrency,
+                body_bytes=settings.body_bytes,
+                bodies_bytes=settings.bodies_bytes,
+                body_seconds=settings.body_seconds,
+            ),
             threads=settings.threads,
         )
         return App(
@@ -221,11 +227,10 @@ class Agent:
         hints = HintApp(
             self._identity.agent_id, lambda: self._courier.generation, self._courier.hint
         )
-        drain = settings.drain_seconds
-        return {
-            Listener(self._app, drain_seconds=drain): inference,
-            Listener(hints, drain_seconds=1.0): control,
-        }
+        limits = Limits(settings.head_seconds, settings.connections, self._metrics.turned_away)
+        answering = Listener(self._app, drain_seconds=settings.drain_seconds, limits=limits)
+        self._app.admission.backlog = answering.backlog
+        return {answering: inference, Listener(hints, drain_seconds=1.0, limits=limits): control}
 
     def announce(self, say: Callable[[str], None]) -> None:
         target = f"{self._identity.environment}/{self._identity.tier}"

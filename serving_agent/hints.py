@@ -19,7 +19,7 @@ from serving_agent.v2.http import (
     Scope,
     Send,
     error,
-    read_body,
+    read_small,
     reply,
     send_response,
 )
@@ -59,7 +59,7 @@ class HintApp:
             raise BadRequest("there is nothing at this path", status=404)
         if scope["method"] != "POST":
             raise BadRequest("hints are posted", status=405)
-        body = await read_body(scope, receive, limit=HINT_BYTES)
+        body = await read_small(scope, receive, limit=HINT_BYTES)
         try:
             _decode(body)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as exc:

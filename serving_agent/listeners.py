@@ -9,20 +9,21 @@ import contextlib
 import logging
 import resource
 import socket
+from collections import Counter
 from collections.abc import Generator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from serving_agent.connections import Config
 from serving_agent.files import read_or_none, write_atomic
 
 logger = logging.getLogger(__name__)
 
 BACKLOG = 1024
-HEAD_BYTES = 64 * 1024
 FILES = 65_536
 
 
@@ -92,37 +93,26 @@ def raise_file_limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-class BoundedProtocol(HttpToolsProtocol):
-    """uvicorn's protocol, with an end to how long a request's head may be."""
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one listener takes from callers who have not even asked for anything yet."""
 
-    _head = 0
-    _in_head = False
-
-    def on_message_begin(self) -> None:
-        self._head, self._in_head = 0, True
-        super().on_message_begin()
-
-    def on_headers_complete(self) -> None:
-        self._in_head = False
-        super().on_headers_complete()
-
-    def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        if self._in_head:
-            self._head += len(data)
-            if self._head > HEAD_BYTES:
-                self.send_400_response("The head of the request is too long.")
+    head_seconds: float
+    connections: int
+    turned_away: Counter[str]
 
 
 class Listener(uvicorn.Server):
     """uvicorn for one app, leaving signals to the agent."""
 
-    def __init__(self, app: Any, *, drain_seconds: float) -> None:
+    def __init__(self, app: Any, *, drain_seconds: float, limits: Limits) -> None:
         super().__init__(
-            uvicorn.Config(
+            Config(
                 app,
+                turned_away=limits.turned_away,
+                head_seconds=limits.head_seconds,
+                connections=limits.connections,
                 loop="none",
-                http=BoundedProtocol,
                 ws="none",
                 lifespan="off",
                 interface="asgi3",
@@ -135,6 +125,10 @@ class Listener(uvicorn.Server):
                 timeout_graceful_shutdown=max(1, round(drain_seconds)),
             )
         )
+
+    def backlog(self) -> int:
+        """Count the requests that have begun to arrive and are not answered yet."""
+        return len(self.server_state.tasks)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from serving_agent.cost import Cost
 from serving_agent.errors import NotLoaded, Reason, VersionFailure
+from serving_agent.guard import Guard
 from serving_agent.latency import Distribution, Histogram, Latency
 from serving_agent.manifests import GoldenSet, Manifest, TensorSpec
 from serving_agent.onnx_session import GoldenResult, Session, run_golden
@@ -40,6 +41,7 @@ class Loaded:
         self.version = wanted.version
         self.digest = wanted.digest
         self.manifest = manifest
+        self.guard = Guard(manifest)
         self.role = Role.LOAD
         self.memory_bytes = 0
         self.load_seconds = 0.0

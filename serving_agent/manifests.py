@@ -29,8 +29,14 @@ class FileEntry(msgspec.Struct, frozen=True):
 
 
 class Feature(msgspec.Struct, frozen=True):
+    """What one column held in training, and what becomes of what it did not hold."""
+
     name: str
     missing: bool = False
+    min: float | None = None
+    max: float | None = None
+    categories: tuple[str | float, ...] | None = None
+    guard: Literal["refuse", "clip", "pass"] | None = None
 
 
 class TensorSpec(msgspec.Struct, frozen=True):
@@ -56,6 +62,7 @@ class Manifest(msgspec.Struct, frozen=True):
     outputs: Annotated[tuple[TensorSpec, ...], msgspec.Meta(min_length=1)]
     schema: Literal["lockgate.manifest/1"]
     score: Score | None = None
+    pipeline_digest: str | None = None
 
     def only(self, role: str) -> FileEntry:
         """Return the one file of a role that there is exactly one of."""
@@ -135,8 +142,8 @@ def parse_golden(raw: bytes) -> GoldenSet:
         transactions = tuple(
             Golden(
                 one.id,
-                tuple(tensors.read(tensor) for tensor in one.inputs),
-                tuple(tensors.read(tensor) for tensor in one.outputs),
+                tuple(tensors.read_finite(tensor) for tensor in one.inputs),
+                tuple(tensors.read_finite(tensor) for tensor in one.outputs),
             )
             for one in wire.transactions
         )

@@ -12,12 +12,15 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from serving_agent.guard import few
 from serving_agent.latency import Histogram
 from serving_agent.loaded import Loaded
 from serving_agent.memory import resident_bytes
 
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 LABELS = ("model", "version", "digest")
+SERIES = 100
+"""Of one version, for values that training did not hold: the features with most of them."""
 TIMED = {
     "latency": "Time to answer",
     "queue": "Of it, waiting for a worker; 0 for what is scored on the event loop",
@@ -37,6 +40,8 @@ class Metrics(Collector):
         self._loaded, self._generation = loaded, generation
         self._counters = {"mirror": mirror, "dark": dark}
         self.refusals: Counter[int] = Counter()
+        self.turned_away: Counter[str] = Counter()
+        """Callers that met one of the limits, by which."""
         self._registry = CollectorRegistry()
         self._registry.register(self)
 
@@ -48,12 +53,19 @@ class Metrics(Collector):
 
     def collect(self) -> Iterator[Metric]:
         yield from self._of_versions()
+        yield from self._of_guards()
         refused = CounterMetricFamily(
             "lockgate_agent_refused", "Requests not answered, by status", labels=("status",)
         )
         for status, count in sorted(self.refusals.items()):
             refused.add_metric((str(status),), count)
         yield refused
+        away = CounterMetricFamily(
+            "lockgate_agent_turned_away", "Callers that met a limit", labels=("limit",)
+        )
+        for limit, count in sorted(self.turned_away.items()):
+            away.add_metric((limit,), count)
+        yield away
         for kind, counters in self._counters.items():
             for name, count in sorted(counters().items()):
                 yield CounterMetricFamily(
@@ -65,6 +77,22 @@ class Metrics(Collector):
         yield GaugeMetricFamily(
             "lockgate_agent_resident_bytes", "Memory of the process", value=resident_bytes()
         )
+
+    def _of_guards(self) -> Iterator[Metric]:
+        labels = (*LABELS, "input", "feature", "kind", "did")
+        values = CounterMetricFamily(
+            "lockgate_agent_odd_values", "Values that training did not hold", labels=labels
+        )
+        pipelines = CounterMetricFamily(
+            "lockgate_agent_other_pipeline", "Calls with another pipeline's digest", labels=LABELS
+        )
+        for one in self._loaded():
+            of_version = (one.model, str(one.version), one.digest)
+            for count in few(one.guard.counts(), most=SERIES):
+                about = (count.tensor, count.feature, count.kind.value, count.did)
+                values.add_metric((*of_version, *about), count.values)
+            pipelines.add_metric(of_version, one.guard.other_pipelines)
+        yield from (values, pipelines)
 
     def _of_versions(self) -> Iterator[Metric]:
         requests = CounterMetricFamily("lockgate_agent_requests", "Answered calls", labels=LABELS)

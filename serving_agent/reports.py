@@ -45,6 +45,8 @@ class VersionReport(msgspec.Struct, frozen=True):
     errors: int = 0
     latency: dict[str, Any] | None = None
     scores: dict[str, int] | None = None
+    guard: dict[str, int] | None = None
+    """Values that training did not hold, by what became of them."""
 
     def standing(self) -> tuple[str, ...]:
         """Return what makes a report due at once when it changes."""
@@ -113,6 +115,11 @@ def _latency(one: Loaded) -> dict[str, Any] | None:
     }
 
 
+def _guard(one: Loaded) -> dict[str, int] | None:
+    sums = one.guard.sums()
+    return sums if any(sums.values()) else None
+
+
 def of_loaded(one: Loaded) -> VersionReport:
     result = one.golden_result
     golden = Golden(result.passed, result.total, min(result.max_error, 1e300)) if result else None
@@ -130,6 +137,7 @@ def of_loaded(one: Loaded) -> VersionReport:
         errors=one.errors,
         latency=_latency(one),
         scores={"count": one.scored, "positive": one.positive} if one.scored else None,
+        guard=_guard(one),
     )
 
 

@@ -14,7 +14,6 @@ from types import MappingProxyType
 from serving_agent import memory, routing
 from serving_agent.errors import NotLoaded, ScoringFailed
 from serving_agent.loaded import Loaded, rows_of
-from serving_agent.manifests import feeds
 from serving_agent.plan import Key, Role
 from serving_agent.ports import DarkVersion, Tensor
 
@@ -171,7 +170,9 @@ class Runtime:
         started, failed = time.perf_counter(), True
         try:
             rows = rows_of(inputs)
-            outputs = version.run(feeds(inputs), rows=rows)
+            # As its own guard would let a caller's pass, not as the champion's did.
+            seen, _ = version.guard.feeds(inputs)
+            outputs = version.run(seen, rows=rows)
             score = version.score_of(outputs, rows=rows)
             failed = score is None
         except NotLoaded:

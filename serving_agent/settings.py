@@ -70,8 +70,15 @@ class Settings(BaseSettings):
     """Address space of the child. A 25-million-node forest in one node peaks at 10.6 GB."""
 
     body_bytes: int = Field(default=16 * 1024**2, gt=0)
+    bodies_bytes: int = Field(default=256 * 1024**2, gt=0)
+    """All large bodies together; a small one is always taken, as ordinary requests are."""
+    head_seconds: float = Field(default=10.0, gt=0)
+    body_seconds: float = Field(default=30.0, gt=0)
+    """From the first byte a caller may send to the last: a slow one gives way."""
+    connections: int = Field(default=4096, gt=0)
     concurrency: int = Field(default=512, gt=0)
-    """Requests held at once; more are told to come back, so that none waits for long."""
+    """Whole requests waiting for their answer; more are told to come back, so that none waits
+    for long."""
     threads: int = Field(default=2, gt=0)
     """Workers for models too slow for the event loop."""
     dear_ms: float = Field(default=0.5, gt=0)

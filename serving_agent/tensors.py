@@ -33,7 +33,7 @@ DTYPES: dict[str, Any] = {
 }
 FLOATS = frozenset({"FP16", "FP32", "FP64"})
 MAX_RANK = 8
-MAX_ELEMENTS = 2**31
+MAX_TEXT = 1024**2
 
 _decode_floats = msgspec.json.Decoder(list[float]).decode
 _decode_ints = msgspec.json.Decoder(list[int]).decode
@@ -99,18 +99,31 @@ def check_shape(wire: WireTensor, count: int) -> None:
     if any(size < 1 for size in wire.shape):
         raise BadRequest(f"{wire.name!r}: every dimension is at least 1")
     if math.prod(wire.shape) != count:
-        raise BadRequest(f"{wire.name!r}: shape {wire.shape} does not hold {count} values")
+        raise BadRequest(f"{wire.name!r}: its shape does not hold {count} values")
 
 
-def refuse_infinite(wire: WireTensor, data: NDArray[Any]) -> None:
-    if np.isinf(data).any():
+def check_texts(name: str, texts: list[str]) -> None:
+    if texts and max(map(len, texts)) > MAX_TEXT:
+        raise BadRequest(f"{name!r}: a text has at most {MAX_TEXT} characters")
+
+
+def read_finite(wire: WireTensor) -> Tensor:
+    """Turn a JSON tensor into an array without infinities.
+
+    Raises:
+        BadRequest: as ``read``, or a number is too large for the type.
+    """
+    tensor = read(wire)
+    if wire.datatype in FLOATS and np.isinf(tensor.data).any():
         raise BadRequest(f"{wire.name!r}: a number is too large for {wire.datatype}")
+    return tensor
 
 
 def read(wire: WireTensor) -> Tensor:
     """Turn a JSON tensor into an array.
 
-    A NaN in the result was a ``null``; whether it may be one is for the caller to check.
+    A NaN in the result was a ``null``, infinity a number too large for the type: whether
+    they may be there is for the caller to check, who looks at every number anyway.
 
     Raises:
         BadRequest: type, shape and data do not belong together.
@@ -122,13 +135,13 @@ def read(wire: WireTensor) -> Tensor:
         raise BadRequest(f"{wire.name!r}: data is missing")
     values = _values(wire)
     check_shape(wire, len(values))
+    if wire.datatype == "BYTES":
+        check_texts(wire.name, values)
     try:
         with np.errstate(over="ignore"):
             data = np.array(values, dtype=dtype)
     except (OverflowError, ValueError, TypeError) as exc:
         raise BadRequest(f"{wire.name!r}: a value does not fit {wire.datatype}") from exc
-    if wire.datatype in FLOATS:
-        refuse_infinite(wire, data)
     return Tensor(wire.name, wire.datatype, tuple(wire.shape), data.reshape(wire.shape))
 
 

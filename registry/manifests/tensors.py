@@ -1,6 +1,7 @@
 """Inputs and outputs as a manifest describes them, in the Open Inference Protocol's types."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from registry.manifests.reading import Node
@@ -62,14 +63,15 @@ def read_tensors(node: Node, *, features: bool) -> tuple[TensorSpec, ...]:
 def _read_tensor(node: Node, *, features: bool) -> TensorSpec:
     fields = node.fields("name", "datatype", "shape", optional=("features",) if features else ())
     shape = _read_shape(fields["shape"])
+    datatype = fields["datatype"].one_of(*DATATYPES)
     may_miss = False
     if features and not fields["features"].absent:
-        may_miss = _read_features(fields["features"], shape=shape)
+        may_miss = _read_features(fields["features"], shape=shape, datatype=datatype)
     elif features:
         may_miss = True  # Nothing is said about any feature, so nothing is ruled out.
     return TensorSpec(
         name=fields["name"].text(),
-        datatype=fields["datatype"].one_of(*DATATYPES),
+        datatype=datatype,
         shape=shape,
         may_miss=may_miss,
     )
@@ -87,12 +89,12 @@ def _read_shape(node: Node) -> tuple[int, ...]:
     return shape
 
 
-def _read_features(node: Node, *, shape: tuple[int, ...]) -> bool:
+def _read_features(node: Node, *, shape: tuple[int, ...], datatype: str) -> bool:
     names: set[str] = set()
     may_miss = False
     items = node.items(least=1, most=_MOST_FEATURES)
     for item in items:
-        fields = item.fields("name", optional=("min", "max", "missing", "categories"))
+        fields = item.fields("name", optional=("min", "max", "missing", "categories", "guard"))
         name = fields["name"].text()
         if name and name in names:
             fields["name"].complain(f"stands there twice: {name!r}")
@@ -101,14 +103,34 @@ def _read_features(node: Node, *, shape: tuple[int, ...]) -> bool:
         if not fields["missing"].absent:
             may_miss |= fields["missing"].boolean()
         if not fields["categories"].absent:
-            for category in fields["categories"].items(least=1, most=10_000):
-                if isinstance(category.value, str):
-                    category.text()
-                else:
-                    category.number()
+            _check_categories(fields["categories"])
+        if not fields["guard"].absent:
+            _check_guard(fields, datatype=datatype)
     if items and shape and shape[-1] not in {ANY, len(items)}:
         node.complain(f"names {len(items)} features, the shape has {shape[-1]}")
     return may_miss
+
+
+def _check_categories(node: Node) -> None:
+    for category in node.items(least=1, most=10_000):
+        if isinstance(category.value, str):
+            category.text()
+        else:
+            category.number()
+
+
+def _check_guard(fields: Mapping[str, Node], *, datatype: str) -> None:
+    """Refuse a guard that no agent could keep: nothing to clip to, nothing to compare with."""
+    node, categories = fields["guard"], fields["categories"].value
+    bounded = not (fields["min"].absent and fields["max"].absent)
+    texts = datatype == "BYTES"
+    if node.one_of("refuse", "clip", "pass") == "clip":
+        if not bounded or texts or datatype == "BOOL":
+            node.complain("needs a range of numbers to clip to")
+        elif not fields["categories"].absent:
+            node.complain("cannot clip to categories")
+    if isinstance(categories, list) and any(isinstance(one, str) != texts for one in categories):
+        fields["categories"].complain(f"must be {'texts' if texts else 'numbers'}, as the tensor")
 
 
 def _check_range(least: Node, most: Node) -> None:

@@ -11,7 +11,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, TypeVar, TypeVarTuple
 
@@ -26,6 +26,7 @@ from serving_agent.metrics import CONTENT_TYPE, Metrics
 from serving_agent.ports import Recorder
 from serving_agent.runtime import Routes, Runtime
 from serving_agent.v2 import binary, describe, infer
+from serving_agent.v2.admission import Admission, Bounds, Held
 from serving_agent.v2.http import (
     Gone,
     Receive,
@@ -34,7 +35,7 @@ from serving_agent.v2.http import (
     Send,
     error,
     header,
-    read_body,
+    read_small,
     reply,
     send_response,
 )
@@ -46,6 +47,7 @@ logger = logging.getLogger(__name__)
 
 QUEUE_PER_THREAD = 32
 GROUP_HEADER = b"lockgate-group"
+PIPELINE_HEADER = b"lockgate-pipeline-digest"
 MODEL_METHODS = {"": "GET", "config": "GET", "stats": "GET", "ready": "GET", "infer": "POST"}
 OPEN_TO_ALL = ("/v2/health/live", "/v2/health/ready")
 
@@ -68,8 +70,7 @@ class Options:
     answers: bool
     """False on the dark tier: what is scored there is for nobody to see."""
     token: str | None
-    body_bytes: int
-    concurrency: int
+    bounds: Bounds
     threads: int
 
 
@@ -77,6 +78,7 @@ class Options:
 class _Exchange:
     scope: Scope
     receive: Receive
+    held: Held = field(default_factory=Held)
 
 
 class App:
@@ -94,22 +96,23 @@ class App:
         self._token = f"Bearer {options.token}".encode() if options.token else None
         self._pool = ThreadPoolExecutor(options.threads, thread_name_prefix="score")
         self._queued = 0
-        self.held = 0
+        self.admission = Admission(options.bounds, metrics.turned_away)
         self._refusals = metrics.refusals
         self._fixed: dict[tuple[str, str], Callable[[_Exchange], Awaitable[Response]]] = {
             ("GET", "/v2"): self._server,
             ("GET", "/v2/health/live"): self._live,
             ("GET", "/v2/health/ready"): self._ready,
             ("POST", "/v2/repository/index"): self._index,
+            ("GET", "/v2/models/stats"): self._all_stats,
             ("GET", "/metrics"): self._metrics_text,
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
-        self.held += 1
+        exchange = _Exchange(scope, receive)
         try:
-            response = await self._answer(_Exchange(scope, receive))
+            response = await self._answer(exchange)
             if response.status >= 400:
                 self._refusals[response.status] += 1
             await send_response(send, response, closing=self._gate.draining)
@@ -118,13 +121,13 @@ class App:
         except Gone:
             return
         finally:
-            self.held -= 1
+            self.admission.release(exchange.held)
 
     async def _answer(self, exchange: _Exchange) -> Response:
         path: str = exchange.scope["path"]
         try:
-            if self.held > self._options.concurrency and path not in OPEN_TO_ALL:
-                return error(503, "too many requests at once")
+            if path not in OPEN_TO_ALL:
+                self.admission.check()
             if not self._may(exchange.scope, path):
                 return error(
                     401, "a bearer token is needed", headers=[(b"www-authenticate", b"Bearer")]
@@ -148,7 +151,7 @@ class App:
 
     async def _route(self, exchange: _Exchange, path: str) -> Response:
         method = exchange.scope["method"]
-        if path.startswith("/v2/models/"):
+        if path.startswith("/v2/models/") and not self._is_of_all(path):
             return await self._model_route(exchange, path[11:].split("/"))
         fixed = self._fixed.get((method, path.rstrip("/")))
         if fixed is not None:
@@ -156,6 +159,10 @@ class App:
         if any(known == path.rstrip("/") for _, known in self._fixed):
             raise BadRequest(f"{method} is not for this path", status=405)
         raise BadRequest("there is nothing at this path", status=404)
+
+    def _is_of_all(self, path: str) -> bool:
+        """Tell a call about all models from one about a model that is called "stats"."""
+        return path == "/v2/models/stats" and "stats" not in self._runtime.known
 
     async def _model_route(self, exchange: _Exchange, parts: list[str]) -> Response:
         model, rest = parts[0], parts[1:]
@@ -191,8 +198,11 @@ class App:
         return reply({"ready": ready}, status=200 if ready else 503)
 
     async def _index(self, exchange: _Exchange) -> Response:
-        await read_body(exchange.scope, exchange.receive, limit=4096)
-        return reply(describe.index(self._runtime))
+        body = await read_small(exchange.scope, exchange.receive, limit=4096)
+        return reply(describe.index(self._runtime, ready=infer.wants_ready(body)))
+
+    async def _all_stats(self, _: _Exchange) -> Response:
+        return reply(describe.all_stats(self._runtime))
 
     async def _metrics_text(self, _: _Exchange) -> Response:
         return Response(200, self._metrics.text(), content_type=CONTENT_TYPE)
@@ -243,13 +253,14 @@ class App:
     async def _infer(self, exchange: _Exchange, model: str, version: str | None) -> Response:
         if not self._options.answers:
             raise BadRequest("this agent is of the dark tier and answers nobody", status=403)
-        body = await read_body(exchange.scope, exchange.receive, limit=self._options.body_bytes)
-        self._find(model, version)  # A model that is not here is told before a body that is wrong.
+        self._find(model, version)  # A model that is not here is told before a body is read.
+        scope = exchange.scope
+        body = await self.admission.body(scope, exchange.receive, exchange.held)
         started = time.perf_counter()
-        asked = infer.parse(body, json_length=header(exchange.scope, binary.LENGTH_HEADER))
-        loaded = self._acquire(model, version, asked, header(exchange.scope, GROUP_HEADER))
+        asked = infer.parse(body, json_length=header(scope, binary.LENGTH_HEADER))
+        loaded = self._acquire(model, version, asked, header(scope, GROUP_HEADER))
         try:
-            call = infer.read(asked, loaded)
+            call = infer.read(asked, loaded, pipeline=header(scope, PIPELINE_HEADER))
             outputs = await self._run(loaded, call)
             response = infer.write(call, loaded, outputs)
         except Exception as exc:
@@ -279,7 +290,7 @@ class App:
 
     async def _in_pool(self, do: Callable[[*Ts], T], *args: *Ts) -> T:
         if self._queued >= self._options.threads * QUEUE_PER_THREAD:
-            raise BadRequest("too many requests at once", status=503)
+            raise self.admission.overloaded("queue", "too many requests at once")
         self._queued += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(self._pool, do, *args)

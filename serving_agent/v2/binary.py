@@ -41,7 +41,7 @@ def split(body: bytes, announced: bytes | None) -> tuple[bytes, Tail]:
     """Cut a body into its JSON and the bytes after it."""
     if announced is None:
         return body, Tail(b"")
-    if not announced.isdigit() or int(announced) > len(body):
+    if not announced.isdigit() or len(announced) > 20 or int(announced) > len(body):
         raise BadRequest("Inference-Header-Content-Length does not fit the body")
     length = int(announced)
     return body[:length], Tail(body[length:])
@@ -56,12 +56,12 @@ def read(wire: tensors.WireTensor, piece: memoryview) -> Tensor:
     if wire.data:
         raise BadRequest(f"{wire.name!r} has both data and binary data")
     if wire.datatype == "BYTES":
-        data = np.array(_texts(wire.name, piece), dtype=np.object_)
+        texts = _texts(wire.name, piece)
+        tensors.check_texts(wire.name, texts)
+        data = np.array(texts, dtype=np.object_)
     else:
         data = _numbers(wire, piece)
     tensors.check_shape(wire, data.size)
-    if wire.datatype in tensors.FLOATS:
-        tensors.refuse_infinite(wire, data)
     return Tensor(wire.name, wire.datatype, tuple(wire.shape), data.reshape(wire.shape))
 
 
@@ -72,7 +72,7 @@ def _numbers(wire: tensors.WireTensor, piece: memoryview) -> NDArray[Any]:
     little = np.dtype(dtype).newbyteorder("<")
     if len(piece) % little.itemsize:
         raise BadRequest(f"{wire.name!r}: {len(piece)} bytes are no whole {wire.datatype}")
-    if wire.datatype == "BOOL" and any(byte > 1 for byte in piece):
+    if wire.datatype == "BOOL" and (np.frombuffer(piece, dtype=np.uint8) > 1).any():
         raise BadRequest(f"{wire.name!r}: a BOOL is 0 or 1")
     # A copy, for the piece may begin anywhere and the runtime wants it aligned.
     return np.frombuffer(piece, dtype=little).astype(dtype)

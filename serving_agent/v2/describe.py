@@ -46,36 +46,48 @@ def config(loaded: Loaded) -> dict[str, Any]:
 
 
 def stats(loaded: Loaded) -> dict[str, Any]:
+    return {"model_stats": [_stats(loaded)]}
+
+
+def all_stats(runtime: Runtime) -> dict[str, Any]:
+    return {"model_stats": [_stats(one) for one in _in_order(runtime)]}
+
+
+def _stats(loaded: Loaded) -> dict[str, Any]:
     answered = loaded.requests - loaded.errors
     nanoseconds = round(loaded.latency.sum_ms * 1e6)
     return {
-        "model_stats": [
-            {
-                "name": loaded.model,
-                "version": str(loaded.version),
-                "inference_count": answered,
-                "execution_count": answered,
-                "inference_stats": {
-                    "success": {"count": answered, "ns": nanoseconds},
-                    "fail": {"count": loaded.errors, "ns": 0},
-                },
-            }
-        ]
+        "name": loaded.model,
+        "version": str(loaded.version),
+        "inference_count": answered,
+        "execution_count": answered,
+        "inference_stats": {
+            "success": {"count": answered, "ns": nanoseconds},
+            "fail": {"count": loaded.errors, "ns": 0},
+        },
     }
 
 
-def index(runtime: Runtime) -> list[dict[str, Any]]:
-    """List what is in memory. READY is what answers callers; the rest says what it does instead."""
+def index(runtime: Runtime, *, ready: bool) -> list[dict[str, Any]]:
+    """List what is in memory, or only what is READY.
+
+    READY is what answers callers; the rest says what it does instead.
+    """
     table = runtime.table
-    return [
+    listed = [
         {
             "name": one.model,
             "version": str(one.version),
             "state": "READY" if _answers(one, table.models.get(one.model)) else "UNAVAILABLE",
             "reason": one.role.value,
         }
-        for one in sorted(runtime.loaded(), key=lambda one: (one.model, one.version))
+        for one in _in_order(runtime)
     ]
+    return [one for one in listed if one["state"] == "READY"] if ready else listed
+
+
+def _in_order(runtime: Runtime) -> list[Loaded]:
+    return sorted(runtime.loaded(), key=lambda one: (one.model, one.version))
 
 
 def _answers(one: Loaded, routes: Routes | None) -> bool:

@@ -18,7 +18,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Header = tuple[bytes, bytes]
 
 JSON = b"application/json"
-BODY_SECONDS = 30.0
+SMALL_SECONDS = 5.0
 _encode = msgspec.json.Encoder().encode
 
 
@@ -45,8 +45,6 @@ def error(status: int, message: str, *, headers: Iterable[Header] = ()) -> Respo
     extra = list(headers)
     if status == 503:
         extra.append((b"retry-after", b"1"))
-    if status == 413:
-        extra.append((b"connection", b"close"))  # The rest of the body is not read.
     return reply({"error": message}, status=status, headers=extra)
 
 
@@ -58,37 +56,31 @@ def header(scope: Scope, name: bytes) -> bytes | None:
     return None
 
 
-async def read_body(scope: Scope, receive: Receive, *, limit: int) -> bytes:
-    """Read a whole body.
+async def read_small(scope: Scope, receive: Receive, *, limit: int) -> bytes:
+    """Read a body that is small or not meant.
 
     Raises:
         BadRequest: 413 beyond ``limit`` bytes, 408 when it does not come.
         Gone: the caller hung up.
     """
     announced = header(scope, b"content-length")
-    if announced is not None and announced.isdigit() and int(announced) > limit:
+    if announced is not None and announced.isdigit() and int(announced[:20]) > limit:
         raise BadRequest(f"a body of more than {limit} bytes", status=413)
+    body = b""
     try:
-        async with asyncio.timeout(BODY_SECONDS):
-            return await _collect(receive, limit)
+        async with asyncio.timeout(SMALL_SECONDS):
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise Gone("the caller hung up")
+                part: bytes = message.get("body", b"")
+                body += part
+                if len(body) > limit:
+                    raise BadRequest(f"a body of more than {limit} bytes", status=413)
+                if not message.get("more_body", False):
+                    return body
     except TimeoutError:
         raise BadRequest("the body did not arrive in time", status=408) from None
-
-
-async def _collect(receive: Receive, limit: int) -> bytes:
-    parts: list[bytes] = []
-    total = 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise Gone("the caller hung up")
-        part: bytes = message.get("body", b"")
-        total += len(part)
-        if total > limit:
-            raise BadRequest(f"a body of more than {limit} bytes", status=413)
-        parts.append(part)
-        if not message.get("more_body", False):
-            return part if len(parts) == 1 else b"".join(parts)
 
 
 async def send_response(send: Send, response: Response, *, closing: bool = False) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -14,6 +15,7 @@ from lockgate.manifest import (
     build_manifest,
     canonical,
     file_entry,
+    guarded,
     read_pack,
     tensor,
     write_pack,
@@ -53,6 +55,21 @@ def test_the_service_reads_what_the_client_writes():
 def test_the_same_facts_are_the_same_bytes():
     assert build() == build(files=ENTRIES[::-1], metrics={"auc": 0.7})
     assert build() != build(metrics={"auc": 0.71})
+
+
+def test_guards_are_set_by_name_and_read_by_the_service():
+    features = [{"name": "age", "min": 18, "max": 99}, {"name": "limit", "min": 0}]
+    named = replace(SIGNATURE, inputs=[{**SIGNATURE.inputs[0], "features": features}])
+
+    signature = guarded(named, {"age": "refuse", "limit": "clip"})
+
+    assert [one["guard"] for one in signature.inputs[0]["features"]] == ["refuse", "clip"]
+    assert "guard" not in named.inputs[0]["features"][0]
+    manifests.parse(build(signature=signature), model="credit-default")
+    with pytest.raises(BadPack, match="There is no feature agee"):
+        guarded(named, {"agee": "refuse"})
+    with pytest.raises(BadPack, match="not drop"):
+        guarded(named, {"age": "drop"})
 
 
 def test_what_json_cannot_hold_is_refused():

@@ -214,6 +214,10 @@ def tensor(*features, **more):
         ({"categories": ["a"]}, {"categories": ["a", "b"]}, False),
         ({}, {"categories": ["a"]}, True),
         ({"categories": ["a"]}, {}, False),
+        ({"max": 9}, {"max": 9, "guard": "refuse"}, True),
+        ({"max": 9, "guard": "refuse"}, {"max": 9, "guard": "refuse"}, False),
+        ({"max": 9, "guard": "refuse"}, {"max": 9, "guard": "clip"}, False),
+        ({"max": 9}, {"max": 9, "guard": "pass"}, False),
     ],
 )
 def test_a_feature_is_narrowed_when_it_takes_less(before, after, narrowed):

@@ -126,6 +126,54 @@ NAME = "must be 'credit-default', the model this version is registered for"
 
 
 @pytest.mark.parametrize(
+    ("feature", "datatype"),
+    [
+        ({"min": 0, "max": 1, "guard": "refuse"}, "FP32"),
+        ({"min": 0, "guard": "clip"}, "INT64"),
+        ({"max": 1, "missing": False, "guard": "pass"}, "FP32"),
+        ({"missing": False, "guard": "refuse"}, "FP64"),
+        ({"categories": ["a", "b"], "guard": "refuse"}, "BYTES"),
+        ({"categories": [1, 2.5], "guard": "pass"}, "FP32"),
+        ({"guard": None}, "FP32"),
+    ],
+)
+def test_a_feature_says_what_becomes_of_values_outside(feature, datatype, manifest, encode):
+    manifest["inputs"][0] |= {"shape": [-1, 1], "features": [{"name": "a", **feature}]}
+    manifest["inputs"][0]["datatype"] = datatype
+
+    assert manifests.parse(encode(manifest), model="credit-default").inputs[0].datatype == datatype
+
+
+@pytest.mark.parametrize(
+    ("feature", "datatype", "problem"),
+    [
+        ({}, "FP32", {"guard": "needs a range of numbers to clip to"}),
+        ({"min": None, "max": None}, "FP32", {"guard": "needs a range of numbers to clip to"}),
+        ({"min": 0}, "BYTES", {"guard": "needs a range of numbers to clip to"}),
+        ({"min": 0}, "BOOL", {"guard": "needs a range of numbers to clip to"}),
+        ({"min": 0, "categories": [1]}, "FP32", {"guard": "cannot clip to categories"}),
+        (
+            {"guard": "refuse", "categories": ["a"]},
+            "FP32",
+            {"categories": "must be numbers, as the tensor"},
+        ),
+        (
+            {"guard": "refuse", "categories": ["a", 1]},
+            "BYTES",
+            {"categories": "must be texts, as the tensor"},
+        ),
+    ],
+)
+def test_a_guard_that_no_agent_could_keep_is_named(feature, datatype, problem, manifest, encode):
+    feature = {"name": "a", "guard": "clip", **feature}
+    manifest["inputs"][0] |= {"shape": [-1, 1], "datatype": datatype, "features": [feature]}
+
+    found = problems(encode(manifest))
+
+    assert found == {f"inputs[0].features[0].{name}": text for name, text in problem.items()}
+
+
+@pytest.mark.parametrize(
     ("path", "value", "problem"),
     [
         ("files/0/size", True, "must be an integer"),
@@ -138,6 +186,8 @@ NAME = "must be 'credit-default', the model this version is registered for"
         ("inputs/0/features/0/min", True, "must be a number"),
         ("inputs/0/features/0/max", 9_999, "is below the minimum"),
         ("inputs/0/features/1/name", "limit_bal", "stands there twice: 'limit_bal'"),
+        ("inputs/0/features/0/guard", "drop", "must be refuse or clip or pass"),
+        ("inputs/0/features/0/guard", True, "must be refuse or clip or pass"),
         ("inputs/0/datatype", "fp32", None),
         ("inputs/0/shape", [0, 3], "has an empty dimension; -1 stands for any size"),
         ("inputs/0/shape", [2**31, 3], "holds more than 2147483648 elements"),

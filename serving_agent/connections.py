@@ -1,0 +1,132 @@
+"""One connection: uvicorn's protocol, with an end to everything a caller may take.
+
+A head that does not come, a body that goes on after its answer, and one
+connection too many each cost something until they end; a caller who means no
+harm never meets these limits. What cannot be read is answered in the
+protocol's one form for errors, and then the connection ends: after bytes that
+two readers may understand differently, nothing on it can be trusted.
+"""
+
+import asyncio
+from collections import Counter
+from http import HTTPStatus
+from typing import Any
+
+import httptools
+import msgspec
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+HEAD_BYTES = 64 * 1024
+REST_SECONDS = 5.0
+"""For what is left of a body whose answer is out: long enough to hear that answer."""
+
+
+class Config(uvicorn.Config):
+    """uvicorn's configuration, with the limits that uvicorn does not know."""
+
+    def __init__(
+        self,
+        app: Any,
+        *,
+        turned_away: Counter[str],
+        head_seconds: float,
+        connections: int,
+        **more: Any,
+    ) -> None:
+        super().__init__(app, http=BoundedProtocol, **more)
+        self.turned_away = turned_away
+        self.head_seconds = head_seconds
+        self.connections = connections
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    config: Config
+    _head = 0
+    _in_head = False
+    _whole = True
+    _timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        if len(self.connections) > self.config.connections:
+            self._turn_away("connections", 503, "too many connections")
+        else:
+            self._within(self.config.head_seconds)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._in_time()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self.transport.is_closing():
+            return
+        self._unset_keepalive_if_required()
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            pass  # Nothing is upgraded here: the request is answered as it stands.
+        except httptools.HttpParserError:
+            self._turn_away("malformed", 400, "this is not a request in HTTP/1.1")
+            return
+        if self._in_head:
+            self._head += len(data)
+            if self._head > HEAD_BYTES:
+                self._turn_away("head_bytes", 431, "the head of the request is too long")
+            else:
+                self._within(self.config.head_seconds)
+
+    def on_message_begin(self) -> None:
+        self._head, self._in_head, self._whole = 0, True, False
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        self._in_time()
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._whole = True
+        self._in_time()
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if not self._whole and self.cycle.response_complete:
+            self._within(REST_SECONDS)
+
+    def _within(self, seconds: float) -> None:
+        """Give the caller this long for the next step, unless a deadline runs already."""
+        if self._timer is None:
+            self._timer = self.loop.call_later(seconds, self._too_late)
+
+    def _in_time(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _too_late(self) -> None:
+        self._timer = None
+        if self._in_head or self.cycle is None:
+            self._turn_away("head_seconds", 408, "the head of the request did not arrive in time")
+        else:
+            self._turn_away("body_after_answer", 408, "")
+
+    def _turn_away(self, reason: str, status: int, message: str) -> None:
+        self.config.turned_away[reason] += 1
+        answering = self.cycle is not None and self.cycle.response_started
+        if message and (self._in_head or not answering):
+            self.transport.write(_last_words(status, message))
+        self.transport.close()
+
+
+def _last_words(status: int, message: str) -> bytes:
+    body = msgspec.json.encode({"error": message})
+    lines = [
+        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
+        "content-type: application/json",
+        f"content-length: {len(body)}",
+        "connection: close",
+        *(["retry-after: 1"] if status == HTTPStatus.SERVICE_UNAVAILABLE else []),
+    ]
+    return "\r\n".join((*lines, "", "")).encode() + body
