@@ -2,7 +2,9 @@
 
 Handing a request to a worker costs more than a small forest takes; a large one
 on the event loop lets everybody else wait. So it is decided by what scoring
-took lately, measured when the version is loaded and kept up with each answer.
+took lately, measured when the version is loaded and kept up with each answer. What
+counts is the thread's own work: time spent waiting for a processor or for the
+interpreter says nothing of the model, and would keep it where the waiting is.
 """
 
 WEIGHT = 1 / 32

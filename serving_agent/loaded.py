@@ -116,13 +116,13 @@ class Loaded:
         session = self._session
         if session is None:
             raise NotLoaded(f"{self.model} {self.digest[:12]} is not in memory")
-        began = time.perf_counter()
+        began, worked = time.perf_counter(), time.thread_time()
         outputs = session.run(inputs)
-        took = (time.perf_counter() - began) * 1000
+        worked, ended = time.thread_time() - worked, time.perf_counter()
         with self._lock:
             self.queue.add((began - asked) * 1000 if asked is not None else 0.0)
-            self.inference.add(took)
-            self._cost.note(took, rows=rows)
+            self.inference.add((ended - began) * 1000)
+            self._cost.note(worked * 1000, rows=rows)
         return outputs
 
     def score_of(self, outputs: list[NDArray[Any]], *, rows: int) -> float | None:
