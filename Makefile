@@ -19,7 +19,7 @@ ARGS ?=
 # A soak's seed, to repeat it.
 SEED ?=
 
-.PHONY: help bench-matrix soak setup demo demo-check up lint test screenshots chromium clean
+.PHONY: help bench-agent bench-matrix soak setup demo demo-check up lint test screenshots chromium clean
 
 help:  ## This list
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' \
@@ -50,6 +50,9 @@ screenshots: setup chromium  ## The pictures of docs/, taken from the demo's own
 soak: setup  ## 10,000 operations in any order and many at once, on one database; SEED=n repeats a run
 	@LOCKGATE_SOAK=10000 LOCKGATE_SEED=$(SEED) $(PY) -m pytest -q tests/promotion/test_many_operations.py
 
+bench-agent: setup .cache/mlserver/.installed  ## The agent beside MLServer with the same small forest: requests/s and latency
+	@$(PY) -W ignore -m benchmarks.agent --home .cache/bench-agent --mlserver .cache/mlserver
+
 bench-matrix: setup  ## How long the environment matrix takes with 200 models, 8 environments and 20,000 versions
 	@rm -rf .cache/bench-matrix && $(PY) -W ignore -m benchmarks.matrix --home .cache/bench-matrix
 
@@ -71,6 +74,12 @@ $(VENV)/.locked: requirements.lock
 	@"$(PYTHON)" -m venv $(VENV) || { \
 		echo "Python could not make a virtual environment; on Debian: apt-get install python3-venv" >&2; exit 1; }
 	@$(PY) -m pip install -q --disable-pip-version-check --no-compile --require-hashes -r requirements.lock
+	@touch $@
+
+# The baseline of bench-agent, apart from what the project itself needs.
+.cache/mlserver/.installed: benchmarks/mlserver.txt
+	@mkdir -p .cache && $(PY) -m venv --clear .cache/mlserver
+	@.cache/mlserver/bin/python -m pip install -q --disable-pip-version-check --no-compile --no-deps -r $<
 	@touch $@
 
 # For the tests of the pages. Without it they are skipped, and the summary says so.
