@@ -28,6 +28,7 @@ class Permission(StrEnum):
     APPROVE = "approve"
     WAIVE = "waive"
     OPERATE = "operate"
+    HANDLE_INCIDENTS = "handle incidents"
     AUDIT = "audit"
     ADMINISTER = "administer"
 
@@ -39,6 +40,7 @@ ROLES: dict[Permission, frozenset[str]] = {
     Permission.APPROVE: frozenset({Role.APPROVER, Role.RISK}),
     Permission.WAIVE: frozenset({Role.RISK}),
     Permission.OPERATE: frozenset({Role.OPERATOR}),
+    Permission.HANDLE_INCIDENTS: frozenset({Role.OPERATOR, Role.RISK}),
     Permission.AUDIT: frozenset({Role.AUDITOR}),
     Permission.ADMINISTER: frozenset({Role.ADMIN}),
 }

@@ -39,6 +39,8 @@ TOLD = frozenset(
         "rollout.resumed",
         "rollout.aborted",
         "agent.refused_state",
+        "incident.opened",
+        "incident.closed",
     }
 )
 """Actions of the audit vocabulary that are told. Everything else stays inside."""
@@ -52,6 +54,7 @@ KEPT = (
     "detail",
     "reason",
     "content_hash",
+    "severity",
     "step",
     "stage",
 )

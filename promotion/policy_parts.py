@@ -16,6 +16,11 @@ Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 WEEKDAYS: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
+Severity = Literal["minor", "major", "critical"]
+SEVERITIES: tuple[Severity, ...] = ("minor", "major", "critical")
+"""How bad an incident is, the worst last."""
+
+
 class Strict(BaseModel):
     """Unknown fields are refused, and ``"1"`` is no number."""
 
@@ -106,6 +111,13 @@ class Memory(Strict):
     """Memory that one agent may use, in MB."""
 
 
+class NoOpenIncident(Strict):
+    """No incident is open here, of the model or of all. Looked at again when carried out."""
+
+    severity: Severity = "minor"
+    """Incidents from this severity up stop it."""
+
+
 class Gates(Strict):
     """Gates that are asked for, each with its parameters. What is left out is not asked."""
 
@@ -142,6 +154,9 @@ class Gates(Strict):
     memory: Memory | None = None
     """Memory on the agents."""
 
+    no_open_incident: NoOpenIncident | None = None
+    """No incident is open."""
+
 
 WaivableGate = Literal[
     "lower_environment",
@@ -157,7 +172,7 @@ WaivableGate = Literal[
     "dark_comparison",
     "latency",
 ]
-"""Never inspection, golden transactions, memory or a freeze."""
+"""Never inspection, golden transactions, memory, an open incident or a freeze."""
 
 
 class Waivers(Strict):

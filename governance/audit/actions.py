@@ -48,6 +48,8 @@ class Action(StrEnum):
     REQUEST_FAILED = "request.failed"
     REQUEST_REVIEWED = "request.reviewed"
     REQUEST_SUPERSEDED = "request.superseded"
+    INCIDENT_OPENED = "incident.opened"
+    INCIDENT_CLOSED = "incident.closed"
     DEPLOYMENT_OPENED = "deployment.opened"
     DEPLOYMENT_DARKENED = "deployment.darkened"
     DEPLOYMENT_ADMITTED = "deployment.admitted"

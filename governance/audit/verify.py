@@ -40,7 +40,15 @@ GUARDS = frozenset(
         ),
         *(
             (f"promotion_{table}", trigger)
-            for table in ("deployment", "request", "rollout", "target", "agent", "webhook")
+            for table in (
+                "deployment",
+                "request",
+                "rollout",
+                "target",
+                "agent",
+                "webhook",
+                "incident",
+            )
             for trigger in ("audited", "never_deleted")
         ),
         *(
@@ -63,6 +71,7 @@ GUARDS = frozenset(
         ("promotion_policy", "audited"),
         ("promotion_review", "append_only"),
         ("promotion_review", "audited"),
+        ("promotion_incident", "closes_once"),
         ("promotion_deployment", "arrows"),
         ("promotion_target", "generation_grows"),
     }

@@ -14,6 +14,7 @@ from promotion.models import (
     Delivery,
     Deployment,
     DesiredState,
+    Incident,
     JoinToken,
     Policy,
     PolicyApproval,
@@ -133,6 +134,13 @@ register(
     list_display=("action", "webhook", "attempts", "status", "created_at", "delivered_at"),
     list_filter=("action",),
     list_select_related=("webhook",),
+)
+register(
+    Incident,
+    list_display=("title", "environment", "model", "severity", "opened_at", "closed_at"),
+    list_filter=("environment", "severity"),
+    list_select_related=("environment", "model"),
+    subject_kind="incident",
 )
 register(Pulse, list_display=("name", "at"))
 register(

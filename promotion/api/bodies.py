@@ -3,7 +3,7 @@
 from rest_framework import serializers
 
 from governance.api import fields
-from promotion.models import Approval, Review
+from promotion.models import Approval, Incident, Review
 from promotion.models.comments import LONGEST
 from promotion.rules import KIND_BY_TARGET_STATE
 from promotion.selectors.policies import MOST_TRIED
@@ -123,6 +123,22 @@ class WaiverIn(fields.Strict):
     gate = fields.Text(limit=40)
     reason = fields.Text()
     hours = fields.Number(min_value=0.01, max_value=8_760.0)
+
+
+class IncidentIn(fields.Strict):
+    """What is wrong, where, with which model, and how bad it is."""
+
+    environment = fields.Slug()
+    model = fields.Slug(required=False, default="")
+    severity = fields.Choice(choices=Incident.Severity.values)
+    title = fields.Text(limit=200)
+    detail = fields.Text(blank=True, required=False, default="")
+
+
+class ResolutionIn(fields.Strict):
+    """How an incident ended."""
+
+    resolution = fields.Text()
 
 
 class RollbackIn(fields.Strict):

@@ -26,6 +26,7 @@ class Facts:
         data_until: the day the newest training data ends, or "".
         dark_versions: numbers of the model's other versions that are dark here, or about to be.
         resident: agent of the target -> bytes it holds in memory now.
+        incidents: what is open here, of the model or of everything: id, title, severity, since.
         pairs: dark scores paired with the champion's; ``flips``: those with another decision.
     """
 
@@ -57,6 +58,7 @@ class Facts:
     latency_budget_ms: float | None = None
     resident: Mapping[str, int] = field(default_factory=dict)
     dark_versions: tuple[int, ...] = ()
+    incidents: tuple[Mapping[str, str], ...] = ()
 
     def as_document(self) -> dict[str, object]:
         """The form they are stored and hashed in."""

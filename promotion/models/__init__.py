@@ -4,6 +4,7 @@ from promotion.models.agents import Agent, AgentReport, JoinToken, ServingInterv
 from promotion.models.comments import Comment
 from promotion.models.deployments import Deployment
 from promotion.models.evidence import DarkTally, PredictionBatch
+from promotion.models.incidents import Incident
 from promotion.models.policy_requests import PolicyApproval, PolicyRequest
 from promotion.models.pulses import Pulse
 from promotion.models.requests import Approval, Request, Review
@@ -21,6 +22,7 @@ __all__ = [
     "Delivery",
     "Deployment",
     "DesiredState",
+    "Incident",
     "JoinToken",
     "Policy",
     "PolicyApproval",

@@ -151,7 +151,7 @@ class Deployment(models.Model):
     @transition(field=state, source=State.PRODUCTION, target=State.RETIRED)
     def retire(self) -> None:
         self.role = self.Role.NONE
-        self.hold = self.Hold.PREVIOUS
+        self.hold = self.Hold.NONE if self.barred else self.Hold.PREVIOUS
 
     @transition(field=state, source=State.DARK, target=State.RETIRED)
     def reject(self) -> None: ...

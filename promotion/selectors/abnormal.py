@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from governance.models import Environment
 from promotion.confirmation import Standing
-from promotion.models import Agent, Deployment, Request, Rollout, Target
+from promotion.models import Agent, Deployment, Incident, Request, Rollout, Target
 from promotion.selectors import histories, observed
 from promotion.selectors.fleet_facts import is_cloned, lease
 
@@ -50,9 +50,25 @@ def alarms(environments: Iterable[Environment]) -> list[Alarm]:
 def of_requests(
     places: list[UUID], *, answering: set[observed.Place], now: datetime
 ) -> list[Alarm]:
-    """Name what was decided and waits for a person. Three queries."""
+    """Name what was decided, or said, and waits for a person. Four queries."""
     stopped = _stopped(places, answering=answering)
-    return [*stopped, *halted(places), *_unreviewed(places, now=now)]
+    return [*_incidents(places), *stopped, *halted(places), *_unreviewed(places, now=now)]
+
+
+def _incidents(places: list[UUID]) -> list[Alarm]:
+    """What somebody has said is wrong."""
+    rows = Incident.objects.filter(environment__in=places, closed_at=None)
+    return [
+        Alarm(
+            row.environment.slug,
+            f"{row.severity} incident of {row.about}: {row.title.rstrip('.')}.",
+            row.opened_at,
+            "Close it once it is over.",
+            f"{reverse('incidents')}#incident-{row.pk}",
+            "Open incident",
+        )
+        for row in rows.select_related("environment", "model").order_by("opened_at")
+    ]
 
 
 def _stopped(places: list[UUID], *, answering: set[observed.Place]) -> list[Alarm]:

@@ -16,6 +16,7 @@ from promotion.models import (
     AgentReport,
     DarkTally,
     Deployment,
+    Incident,
     Request,
     ServingInterval,
     Target,
@@ -73,6 +74,7 @@ def gather(
         latency_budget_ms=model.latency_budget_ms,
         dark_versions=tuple(_dark_versions(version, environment)),
         resident=_resident(environment, now=now),
+        incidents=tuple(_incidents(version, environment)),
     )
 
 
@@ -177,6 +179,18 @@ def _dark_versions(version: ModelVersion, environment: Environment) -> list[int]
         environment=environment,
     ).exclude(version=version)
     return sorted(set(rows.values_list("version__number", flat=True)))
+
+
+def _incidents(version: ModelVersion, environment: Environment) -> Iterator[dict[str, str]]:
+    """What is open here, of the model or of everything. One query."""
+    rows = Incident.objects.open_at(environment.pk, model_id=version.model_id)
+    for row in rows.order_by("opened_at"):
+        yield {
+            "id": str(row.pk),
+            "title": row.title,
+            "severity": row.severity,
+            "since": row.opened_at.astimezone(UTC).isoformat(),
+        }
 
 
 def _undocumented(version: ModelVersion) -> Iterator[str]:

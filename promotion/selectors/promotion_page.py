@@ -46,6 +46,7 @@ GATES: Mapping[str, str] = {
     "memory": "Fits in memory",
     "dark_limit": "Room for another dark version",
     "frozen": "No freeze",
+    "no_open_incident": "No open incident",
 }
 
 

@@ -48,6 +48,8 @@ WORDS: Mapping[str, tuple[str, str]] = {
     Action.REQUEST_FAILED: ("gave the request up", "failed"),
     Action.REQUEST_REVIEWED: ("reviewed the broken glass", "approved"),
     Action.REQUEST_SUPERSEDED: ("superseded the request", "superseded"),
+    Action.INCIDENT_OPENED: ("opened an incident", "failed"),
+    Action.INCIDENT_CLOSED: ("closed an incident", "done"),
     Action.DEPLOYMENT_OPENED: ("opened the deployment", "trained"),
     Action.DEPLOYMENT_DARKENED: ("decided: dark", "dark"),
     Action.DEPLOYMENT_ADMITTED: ("decided: answers some callers", "candidate"),

@@ -73,13 +73,18 @@ def dismiss_candidate(
     rows: list[Deployment],
     *,
     request: Request,
+    by_incident: bool,
     targets: dict[str, Target],
     journal: Journal,
     now: datetime,
 ) -> None:
-    """Put the candidate of the rollout that ended back where it was."""
+    """Put the candidate of the rollout that ended back where it was, or bar it by an incident."""
     candidate = candidate_among(rows)
     if candidate is None:
+        return
+    if by_incident:
+        why = f"{request.get_kind_display()} in a stage, with an incident open"
+        rollouts.bar(candidate, request, journal=journal, now=now, why=why)
         return
     promoted = candidate.requests.filter(kind__in=REPLACING).order_by("-created_at").first()
     rollouts.step_down(

@@ -15,6 +15,7 @@ from promotion.models import (
     Approval,
     Comment,
     Deployment,
+    Incident,
     Request,
     Review,
     Rollout,
@@ -150,6 +151,23 @@ class Journal:
                 subject=f"agent:{agent.pk}",
                 environment=agent.target.environment.slug,
                 details={"name": agent.name, "tier": agent.target.tier, **details},
+            )
+        )
+
+    def incident(self, action: Action, incident: Incident, **details: object) -> None:
+        """Something went wrong, or is over."""
+        slug, name = incident.environment.slug, incident.model.name if incident.model else None
+        facts = {"severity": incident.severity, "title": incident.title}
+        self._entries.append(
+            partial(
+                audit.record,
+                action,
+                actor=self.actor,
+                object=f"model:{name}" if name else f"environment:{slug}",
+                subject=f"incident:{incident.pk}",
+                model=name,
+                environment=slug,
+                details={**facts, **details},
             )
         )
 

@@ -9,11 +9,10 @@ from governance.actors import Actor
 from governance.audit.actions import Action
 from governance.audit.services import records_refusals
 from governance.errors import Conflict
-from governance.models import Environment
 from promotion.models import Deployment, Request, Rollout, Target
+from promotion.selectors import incidents
 from promotion.services import at_once, rollouts
 from promotion.services.journal import Journal
-from registry.models import RegisteredModel
 
 
 @records_refusals
@@ -25,9 +24,9 @@ def rollback(
 
     Needs no approval and waits for nobody. It pre-empts a running rollout of the
     same model. While that is in a stage, the champion is still the one before: it answers
-    everybody again, and the candidate goes back where it was. ``to`` is a version's number,
-    by default the champion before. Asked again while it is under way, it is the same wish
-    and returns the same request: by then the champion before is the version just left.
+    everybody again, and the candidate goes back where it was. With an incident of the model
+    open, what leaves is barred. Asked again while it is under way, it is the same wish and
+    returns the same request: by then the champion before is the version just left.
 
     Raises:
         NotFound: ``unknown_environment`` or ``unknown_model``.
@@ -36,9 +35,9 @@ def rollback(
     """
     place, found = at_once.resolve(environment, model, reason=reason, actor=actor)
     targets, now, journal = Target.objects.locked(place.pk), timezone.now(), Journal(actor)
-    if under_way := _under_way(place, found, to=to):
-        return under_way
-    rows = at_once.locked(place, found)
+    if (same := at_once.under_way(place, found, kind=Request.Kind.ROLLBACK)) and _means(same, to):
+        return same
+    rows, by_incident = at_once.locked(place, found), incidents.is_open_of(found, place)
     former, leaving = _chosen(rows, to=to)
     request, rules = at_once.take_over(
         former,
@@ -49,16 +48,18 @@ def rollback(
         journal=journal,
         now=now,
     )
-    live = targets[Target.Tier.LIVE]
-    at_once.dismiss_candidate(rows, request=request, targets=targets, journal=journal, now=now)
+    at_once.dismiss_candidate(
+        rows, request=request, by_incident=by_incident, targets=targets, journal=journal, now=now
+    )
     _retire_leftovers(rows, former, request=request, journal=journal, now=now)
-    present = None if former.role == Deployment.Role.CHAMPION else leaving
+    present = leaving if former.role != Deployment.Role.CHAMPION else None
     if former.role != Deployment.Role.CHAMPION:
-        _exchange(former, present, request=request, live=live, journal=journal, now=now)
+        _step_back(present, request=request, barred=by_incident, journal=journal, now=now)
+        _restore(former, request=request, targets=targets, journal=journal, now=now)
     rollouts.begin_switched(
         request,
         step=Rollout.Step.COMMIT,
-        target=live,
+        target=targets[Target.Tier.LIVE],
         outgoing=present,
         rules=rules,
         journal=journal,
@@ -68,11 +69,8 @@ def rollback(
     return request
 
 
-def _under_way(place: Environment, model: RegisteredModel, *, to: int | None) -> Request | None:
-    running = at_once.under_way(place, model, kind=Request.Kind.ROLLBACK)
-    if running and to in {None, running.deployment.version.number}:
-        return running
-    return None
+def _means(running: Request, to: int | None) -> bool:
+    return to in {None, running.deployment.version.number}
 
 
 def _chosen(rows: list[Deployment], *, to: int | None) -> tuple[Deployment, Deployment | None]:
@@ -106,34 +104,36 @@ def _former(rows: list[Deployment], *, to: int | None) -> Deployment:
     raise Conflict(message, code="not_a_former_champion", kept=kept)
 
 
-def _exchange(
+def _step_back(
+    present: Deployment | None, *, request: Request, barred: bool, journal: Journal, now: datetime
+) -> None:
+    """The present champion, if there is one, gives the role up before the former one takes it."""
+    if present is None:
+        return
+    present.barred = barred
+    present.step_back()
+    present.changed_at = now
+    present.save()
+    journal.deployment(Action.DEPLOYMENT_BAKED, present, request)
+
+
+def _restore(
     former: Deployment,
-    present: Deployment | None,
     *,
     request: Request,
-    live: Target,
+    targets: dict[str, Target],
     journal: Journal,
     now: datetime,
 ) -> None:
-    """The present champion gives the role up first, the former one takes it second."""
-    if present is not None:
-        present.step_back()
-        present.changed_at = now
-        present.save()
-        journal.deployment(Action.DEPLOYMENT_BAKED, present, request)
     if former.state == Deployment.State.RETIRED:
         former.restore(now)
     else:
         former.take_championship(now)
-    former.switched_generation = live.generation + 1
+    former.switched_generation = targets[Target.Tier.LIVE].generation + 1
     former.changed_at = now
     former.save()
-    journal.deployment(
-        Action.DEPLOYMENT_RESTORED,
-        former,
-        request,
-        replaces=present.version.digest if present else None,
-    )
+    replaced = request.replaces.digest if request.replaces else None
+    journal.deployment(Action.DEPLOYMENT_RESTORED, former, request, replaces=replaced)
 
 
 def _retire_leftovers(

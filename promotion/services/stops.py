@@ -10,6 +10,7 @@ from governance.audit.actions import Action
 from governance.audit.services import records_refusals
 from governance.errors import Conflict
 from promotion.models import Deployment, Request, Rollout, Target
+from promotion.selectors import incidents
 from promotion.services import at_once, rollouts
 from promotion.services.journal import Journal
 
@@ -20,8 +21,9 @@ def stop(*, environment: str, model: str, reason: str, actor: Actor) -> Request:
     """Let nobody answer for a model; callers get 503 until a rollback or a promotion.
 
     Needs no approval and waits for nobody. It pre-empts a running rollout of the same
-    model. The champion is retired and kept, so that a rollback brings it back. Asked
-    again while agents still carry it out, it returns the same request.
+    model. The champion is retired and kept, so that a rollback brings it back, unless an
+    incident of the model is open. Asked again while agents still carry it out, it returns the
+    same request.
 
     Raises:
         NotFound: ``unknown_environment`` or ``unknown_model``.
@@ -31,7 +33,7 @@ def stop(*, environment: str, model: str, reason: str, actor: Actor) -> Request:
     """
     place, found = at_once.resolve(environment, model, reason=reason, actor=actor)
     targets, now, journal = Target.objects.locked(place.pk), timezone.now(), Journal(actor)
-    rows = at_once.locked(place, found)
+    rows, by_incident = at_once.locked(place, found), incidents.is_open_of(found, place)
     champion = at_once.champion_among(rows)
     if champion is None:
         if running := at_once.under_way(place, found, kind=Request.Kind.STOP):
@@ -47,7 +49,10 @@ def stop(*, environment: str, model: str, reason: str, actor: Actor) -> Request:
         journal=journal,
         now=now,
     )
-    at_once.dismiss_candidate(rows, request=request, targets=targets, journal=journal, now=now)
+    at_once.dismiss_candidate(
+        rows, request=request, by_incident=by_incident, targets=targets, journal=journal, now=now
+    )
+    champion.barred = by_incident
     _retire(rows, request=request, journal=journal, now=now)
     rollouts.release_the_oldest(request, journal=journal)
     rollouts.begin_switched(

@@ -12,7 +12,7 @@ from governance import access
 from governance.access import Permission
 from governance.errors import GovernanceError, Invalid, NotFound
 from promotion.models import Request
-from promotion.selectors import model_page
+from promotion.selectors import incidents, model_page
 from promotion.services import rollbacks, stops
 from promotion.views.frame import STATUS, actor_of, framed, page, problems_of, visible
 
@@ -79,6 +79,7 @@ def _at_once(
         "nav": "models",
         "place": found.places[0],
         "model": found.model,
+        "by_incident": incidents.is_open_of(found.model, places[0]),
         "form": request.POST,
         "error": error,
         "problems": problems_of(error) if error else {},

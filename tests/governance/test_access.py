@@ -32,8 +32,8 @@ MATRIX = {
     "viewer": {"view"},
     "submitter": {"view", "comment", "submit"},
     "approver": {"view", "comment", "approve"},
-    "risk": {"view", "comment", "approve", "waive"},
-    "operator": {"view", "comment", "operate"},
+    "risk": {"view", "comment", "approve", "waive", "handle incidents"},
+    "operator": {"view", "comment", "operate", "handle incidents"},
     "auditor": {"view", "comment", "audit"},
     "admin": {"view", "comment", "administer"},
 }

@@ -46,6 +46,7 @@ def addresses(waiting: Request) -> dict[str, str]:
         "policies": "/policies/",
         "policy": "/policies/prod-eu/1/",
         "fleet": "/fleet/",
+        "incidents": "/incidents/",
     }
 
 

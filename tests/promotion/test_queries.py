@@ -25,6 +25,7 @@ CALLS = {
     "promotions": "promotions",
     "promotion": "promotions/{promotion}",
     "entries": "audit/entries",
+    "incidents": "incidents",
     "me": "me",
 }
 

@@ -9,13 +9,14 @@ worker or a second call at the same moment need no special case.
 from promotion.services.rollouts.advancing import advance, advance_target
 from promotion.services.rollouts.beginning import begin, begin_switched, supersede
 from promotion.services.rollouts.context import load
-from promotion.services.rollouts.staging import step_down
+from promotion.services.rollouts.staging import bar, step_down
 from promotion.services.rollouts.steps import abort, release_the_oldest
 
 __all__ = [
     "abort",
     "advance",
     "advance_target",
+    "bar",
     "begin",
     "begin_switched",
     "load",

@@ -74,9 +74,9 @@ def step_down(
 def bar(
     candidate: Deployment, request: Request, *, journal: Journal, now: datetime, why: str
 ) -> None:
-    """Retire a candidate that a guard or a refusal took out: back only by tests and approval."""
+    """Retire what a guard, a refusal or an incident took out: back only by tests and approval."""
+    candidate.barred = True
     candidate.retire()
-    candidate.hold, candidate.barred = Deployment.Hold.NONE, True
     candidate.changed_at = now
     candidate.save()
     journal.deployment(Action.DEPLOYMENT_RETIRED, candidate, request, why=why)

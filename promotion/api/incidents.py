@@ -1,0 +1,101 @@
+"""Incidents over HTTP."""
+
+from uuid import UUID
+
+from django.db.models import QuerySet
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import status
+from rest_framework.request import Request as HttpRequest
+from rest_framework.response import Response
+
+from governance import access
+from governance.api.authentication import actor_of
+from governance.api.base import ApiView
+from governance.api.pagination import cut
+from promotion.api.bodies import IncidentIn, ResolutionIn
+from promotion.models import Incident
+from promotion.selectors import incidents as selector
+from promotion.services import incidents
+
+
+class IncidentsView(ApiView):
+    """All incidents, and a new one."""
+
+    @extend_schema(
+        operation_id="list_incidents",
+        parameters=[
+            OpenApiParameter("cursor", OpenApiTypes.STR),
+            OpenApiParameter("limit", OpenApiTypes.INT),
+            OpenApiParameter("environment", OpenApiTypes.STR),
+            OpenApiParameter("state", OpenApiTypes.STR, enum=["open", "closed"]),
+        ],
+        responses=OpenApiTypes.OBJECT,
+    )
+    def get(self, request: HttpRequest) -> Response:
+        """List the incidents of the environments the caller may see, the newest first."""
+        rows = _visible(request)
+        asked = request.query_params
+        if asked.get("environment") is not None:
+            rows = rows.filter(environment__slug=asked["environment"].replace("\0", ""))
+        if asked.get("state") is not None:
+            rows = rows.filter(closed_at__isnull=asked["state"] == "open")
+        page = cut(rows, request=request, by="opened_at", newest_first=True)
+        return Response(page.body(_out))
+
+    @extend_schema(
+        operation_id="open_incident", request=IncidentIn, responses={201: OpenApiTypes.OBJECT}
+    )
+    def post(self, request: HttpRequest) -> Response:
+        """Say that something is wrong, with one model or with everything here."""
+        body = IncidentIn(data=request.data)
+        body.is_valid(raise_exception=True)
+        made = incidents.open_incident(actor=actor_of(request), **body.validated_data)
+        return Response(_out(made), status=status.HTTP_201_CREATED)
+
+
+class IncidentView(ApiView):
+    """One incident."""
+
+    @extend_schema(operation_id="show_incident", responses=OpenApiTypes.OBJECT)
+    def get(self, request: HttpRequest, pk: UUID) -> Response:
+        """Show what is wrong, since when, and how it ended."""
+        return Response(_out(selector.find(_visible(request), pk)))
+
+
+class CloseView(ApiView):
+    """Over."""
+
+    @extend_schema(
+        operation_id="close_incident", request=ResolutionIn, responses=OpenApiTypes.OBJECT
+    )
+    def post(self, request: HttpRequest, pk: UUID) -> Response:
+        """Say that it is over, and how. It is never opened again."""
+        body = ResolutionIn(data=request.data)
+        body.is_valid(raise_exception=True)
+        closed = incidents.close_incident(
+            incident_id=pk, actor=actor_of(request), **body.validated_data
+        )
+        return Response(_out(closed))
+
+
+def _visible(request: HttpRequest) -> QuerySet[Incident]:
+    actor = actor_of(request)
+    access.require(actor, access.Permission.VIEW)
+    return selector.incidents(access.environments(actor))
+
+
+def _out(incident: Incident) -> dict[str, object]:
+    return {
+        "id": str(incident.pk),
+        "environment": incident.environment.slug,
+        "model": incident.model.name if incident.model else None,
+        "severity": incident.severity,
+        "title": incident.title,
+        "detail": incident.detail,
+        "opened_by": incident.opened_by,
+        "opened_at": incident.opened_at,
+        "closed_by": incident.closed_by or None,
+        "closed_at": incident.closed_at,
+        "resolution": incident.resolution or None,
+    }
