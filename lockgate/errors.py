@@ -7,7 +7,9 @@ LockgateError
 |- NotReached      it has ended otherwise, and will not happen any more
 |- NotAsShown      what is to be signed is not what the service shows
 |- BadPack         files that do not make a version
-|- NotConvertible  an estimator that cannot become ONNX
+|- NotConvertible  an estimator that cannot become ONNX; ``code`` is stable, here and below
+   |- BadEstimator a file or an object that is no fitted estimator
+   |- BadSample    rows that do not fit the estimator or the model
    |- NotEqual     it can, but would answer differently
 """
 
@@ -61,6 +63,23 @@ class BadPack(LockgateError):
 class NotConvertible(LockgateError):
     """There is no ONNX model for this estimator."""
 
+    code = "not_convertible"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(f"{self.code}: {message}")
+
+
+class BadEstimator(NotConvertible):
+    """What was given is no fitted estimator."""
+
+    code = "bad_estimator"
+
+
+class BadSample(NotConvertible):
+    """What was given are no rows, or not those the estimator or model takes."""
+
+    code = "bad_sample"
+
 
 class NotEqual(NotConvertible):
     """The ONNX model would answer differently.
@@ -69,6 +88,8 @@ class NotEqual(NotConvertible):
         rows: positions in the sample whose answers differ by more than the tolerance.
         largest: the largest difference of a probability or value.
     """
+
+    code = "not_equal"
 
     def __init__(self, message: str, *, rows: list[int], largest: float) -> None:
         super().__init__(message)

@@ -1,7 +1,8 @@
 """The command ``lockgate``.
 
 Exit codes: 0 done, 1 the service or the files say no, 2 wrong usage,
-3 no answer from the service, 4 waited too long, 130 interrupted.
+3 no answer from the service, 4 waited too long, 5 the converted model answers
+otherwise, 130 interrupted.
 """
 
 import sys

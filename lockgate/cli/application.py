@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from lockgate.cli import approvals, comments, environments, promotions, versions
+from lockgate.cli import approvals, comments, conversions, environments, promotions, versions
 from lockgate.cli.connection import Connection
 from lockgate.cli.doctor import doctor
 from lockgate.cli.extensions import Commands
@@ -36,6 +36,8 @@ def options(
     context.obj = Connection(url=url, token=token, as_json=as_json)
 
 
+app.command()(conversions.convert)
+app.command()(conversions.pack)
 app.command()(versions.register)
 app.command()(promotions.promote)
 app.command()(approvals.approve)

@@ -8,11 +8,12 @@ from typing import Any
 import typer
 
 from lockgate.cli.lines import of_gates
-from lockgate.errors import ApiError, LockgateError, Unreachable, WaitedTooLong
+from lockgate.errors import ApiError, LockgateError, NotEqual, Unreachable, WaitedTooLong
 
 NO = 1
 UNREACHABLE = 3
 TOO_LONG = 4
+DIFFERENT = 5
 
 
 def show(document: Mapping[str, Any], lines: Iterable[str], *, as_json: bool) -> None:
@@ -41,4 +42,6 @@ def explain(error: LockgateError) -> int:
             sys.stderr.write(f"{clean(line)}\n")
     if isinstance(error, Unreachable):
         return UNREACHABLE
+    if isinstance(error, NotEqual):
+        return DIFFERENT
     return TOO_LONG if isinstance(error, WaitedTooLong) else NO

@@ -9,12 +9,12 @@ from sklearn.cluster import KMeans
 from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.svm import OneClassSVM
 
 from lockgate import convert as package
-from lockgate.convert import convert, estimators, to_onnx
-from lockgate.errors import NotConvertible, NotEqual
+from lockgate.convert import convert, general, to_onnx
+from lockgate.errors import BadEstimator, BadSample, NotConvertible, NotEqual
 
 RANDOM = np.random.default_rng(7)
 SAMPLE = RANDOM.normal(size=(400, 5)).round(1).astype(np.float32)
@@ -35,10 +35,10 @@ def test_a_classifier_answers_the_same(estimator):
     model = to_onnx(estimator, SAMPLE)
 
     session = onnxruntime.InferenceSession(model)
-    labels, probabilities = session.run(["label", "probabilities"], {"X": SAMPLE})
+    (probabilities,) = session.run(["probabilities"], {"X": SAMPLE})
     assert np.abs(probabilities - estimator.predict_proba(SAMPLE)).max() <= 1e-5
-    assert (labels == estimator.predict(SAMPLE)).mean() > 0.98  # Ties may fall either way.
-    assert [output.type for output in session.get_outputs()] == ["tensor(int64)", "tensor(float)"]
+    types = {output.name: output.type for output in session.get_outputs()}
+    assert types["probabilities"] == "tensor(double)"  # Whatever it was converted from.
 
 
 def test_a_regression_answers_the_same():
@@ -51,19 +51,29 @@ def test_a_regression_answers_the_same():
     assert golden["transactions"][0]["outputs"][0]["name"] == "variable"
 
 
-def test_a_forest_that_learned_from_missing_values_is_refused_naming_rows():
+def test_a_pipeline_whose_forest_learned_from_missing_values_is_refused_naming_rows():
+    """skl2onnx converts it, and is silently wrong."""
     holes = SAMPLE.copy()
     holes[RANDOM.random(holes.shape) < 0.2] = np.nan
-    forest = RandomForestClassifier(20, random_state=7, n_jobs=1).fit(holes, LABELS)
+    forest = RandomForestClassifier(20, random_state=7, n_jobs=1)
+    pipeline = make_pipeline(FunctionTransformer(), forest).fit(holes, LABELS)
 
     with pytest.raises(NotEqual) as refusal:
-        to_onnx(forest, holes)
+        to_onnx(pipeline, holes)
 
     rows = refusal.value.rows
     assert rows
     assert all(np.isnan(holes[row]).any() for row in rows)
     assert refusal.value.largest > 1e-3
     assert str(rows[0]) in str(refusal.value)
+
+
+def test_rows_the_estimator_refuses_are_named():
+    estimator = LogisticRegression().fit(SAMPLE, LABELS)
+    holes = SAMPLE.copy()
+    holes[17, 2] = np.nan
+    with pytest.raises(BadSample, match=r"missing in rows 17\)"):
+        to_onnx(estimator, holes)
 
 
 def test_a_tolerance_is_kept_to():
@@ -88,16 +98,44 @@ def test_a_sample_that_is_none_is_refused(sample):
         to_onnx(estimator, sample)
 
 
-def test_an_estimator_that_was_not_fitted_is_refused():
-    with pytest.raises(NotConvertible, match="RandomForestClassifier cannot be converted"):
-        to_onnx(RandomForestClassifier(), SAMPLE)
+@pytest.mark.parametrize(
+    ("estimator", "code"),
+    [
+        (RandomForestClassifier(), "was not fitted"),
+        (make_pipeline(StandardScaler(), LogisticRegression()), "was not fitted"),
+        ({"a": "dict"}, "no estimator: dict"),
+        (LogisticRegression, "no estimator: type"),
+    ],
+)
+def test_what_is_no_fitted_estimator_is_refused(estimator, code):
+    with pytest.raises(BadEstimator, match=f"^bad_estimator: .*{code}"):
+        to_onnx(estimator, SAMPLE)
 
 
-def test_a_forest_beyond_the_converter_is_refused_at_once(monkeypatch):
-    monkeypatch.setattr(estimators, "MOST_NODES", 100)
-    forest = RandomForestClassifier(20, random_state=7).fit(SAMPLE, LABELS)
+def test_an_ensemble_beyond_the_converter_is_refused_at_once(monkeypatch):
+    monkeypatch.setattr(general, "MOST_NODES", 100)
+    boosted = GradientBoostingClassifier(n_estimators=20, random_state=7).fit(SAMPLE, LABELS)
     with pytest.raises(NotConvertible, match="nodes"):
-        package.to_onnx(forest, SAMPLE)
+        package.to_onnx(boosted, SAMPLE)
+
+
+def test_the_profile_tells_each_feature_and_the_score():
+    holes = SAMPLE.copy()
+    holes[:100, 1] = np.nan
+    holes[:, 2] = holes[:, 2] > 0
+    estimator = RandomForestClassifier(5, random_state=1).fit(holes, LABELS)
+
+    profile = json.loads(convert(estimator, holes).profile)
+
+    assert (profile["schema"], profile["rows"]) == ("lockgate.profile/1", 400)
+    first, second, third, *_ = profile["features"]
+    assert first["quantiles"]["0.5"] == pytest.approx(np.median(holes[:, 0]))
+    assert sum(first["histogram"]["counts"]) == 400
+    assert len(first["histogram"]["edges"]) == len(first["histogram"]["counts"]) + 1
+    assert (second["missing"], sum(second["histogram"]["counts"])) == (0.25, 300)
+    assert {each["value"] for each in third["categories"]} == {0.0, 1.0}
+    assert sum(each["count"] for each in third["categories"]) == 400
+    assert 0 <= profile["score"]["min"] <= profile["score"]["max"] <= 1
 
 
 def test_golden_transactions_span_the_scores():

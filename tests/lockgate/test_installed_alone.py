@@ -18,6 +18,8 @@ from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = (
+    "convert",
+    "pack",
     "register",
     "promote",
     "approve",

@@ -17,7 +17,7 @@ def test_the_reference_is_what_help_says():
 
 def test_every_exit_code_is_told():
     told = {int(code) for code in re.findall(r"^\| (\d+) \|", PAGE.read_text(), re.MULTILINE)}
-    assert told == {0, output.NO, 2, output.UNREACHABLE, output.TOO_LONG, 130}
+    assert told == {0, output.NO, 2, output.UNREACHABLE, output.TOO_LONG, output.DIFFERENT, 130}
 
 
 @pytest.mark.parametrize("command", ["register", "promote", "approve", "stop", "doctor"])
