@@ -8,8 +8,9 @@ and puts their URLs and keys into the environment before this is read.
 
 from functools import cache
 from pathlib import Path
+from typing import Self
 
-from pydantic import Field, FilePath, ValidationError, field_validator
+from pydantic import Field, FilePath, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from governance import addresses
@@ -53,6 +54,17 @@ class Config(BaseSettings):
 
     successor_key_file: Path | None = None
     """The key that will follow; agents learn its public half beforehand."""
+
+    checkpoint_sinks: str = ""
+    """Where the sealer keeps checkpoints of the audit log, separated by white space:
+    ``file:///folder``, ``s3://bucket/prefix?endpoint=URL&region=NAME``. This process only
+    reads them: it stays read-only while the database is behind. Empty: nothing is sealed."""
+
+    checkpoint_keys_file: FilePath | None = None
+    """Public keys of the sealer, one a line, as ``python -m governance.sealing keys`` prints."""
+
+    sealer_role: str = "lockgate_sealer"
+    """The sealer's role in the database: migrations grant it what it needs."""
 
     public_url: str = "http://127.0.0.1:8000"
     """Where browsers, pipelines and agents reach this service."""
@@ -104,6 +116,12 @@ class Config(BaseSettings):
     def _are_networks(cls, value: str) -> str:
         addresses.networks(value)
         return value
+
+    @model_validator(mode="after")
+    def _can_tell_checkpoints(self) -> Self:
+        if self.checkpoint_sinks and self.checkpoint_keys_file is None:
+            raise ValueError("CHECKPOINT_SINKS needs CHECKPOINT_KEYS_FILE: whose word counts")
+        return self
 
 
 @cache

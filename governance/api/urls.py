@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from governance.api import views
+from governance.api import sealing, views
 
 urlpatterns = [
     path("me", views.Me.as_view()),
@@ -12,6 +12,8 @@ urlpatterns = [
     path("roles/<uuid:binding_id>", views.RoleView.as_view()),
     path("tokens", views.Tokens.as_view()),
     path("tokens/<uuid:token_id>", views.Token.as_view()),
+    path("audit/checkpoints", sealing.Checkpoints.as_view()),
+    path("audit/history", sealing.History.as_view()),
     path("audit/entries", views.Entries.as_view()),
     path("audit/entries/<int:seq>", views.EntryView.as_view()),
 ]

@@ -11,6 +11,7 @@ class Action(StrEnum):
     """
 
     SYSTEM_STARTED = "system.started"
+    LOG_HISTORY_ADOPTED = "log.history_adopted"
     PERSON_ADDED = "person.added"
     PERSON_CHANGED = "person.changed"
     PERSON_DISABLED = "person.disabled"

@@ -97,3 +97,52 @@ class ObjectHead(models.Model):
 
     def __str__(self) -> str:
         return f"{self.object} at {self.seq}"
+
+
+class Checkpoint(models.Model):
+    """The log at one size, signed by the sealer. Written by ``audit_seal`` in SQL alone."""
+
+    size = models.BigIntegerField(primary_key=True)
+    epoch = models.IntegerField()
+    """Counts from 1; a new one begins when a lost history was adopted."""
+    root = models.CharField(max_length=64)
+    note = models.TextField()
+    """The signed text, as the sinks have it."""
+    frontier = models.TextField()
+    """Where the next sealing goes on, so that it costs only what is new."""
+    at = models.DateTimeField()
+
+    class Meta:
+        db_table = "audit_checkpoint"
+        ordering: ClassVar = ["size"]
+
+    def __str__(self) -> str:
+        return f"checkpoint of {self.size}"
+
+
+class Block(models.Model):
+    """The root over 256 entries, from which proofs are made. Follows from the entries."""
+
+    number = models.BigIntegerField(primary_key=True)
+    root = models.CharField(max_length=64)
+
+    class Meta:
+        db_table = "audit_block"
+        ordering: ClassVar = ["number"]
+
+    def __str__(self) -> str:
+        return f"block {self.number}"
+
+
+class SealerReport(models.Model):
+    """What the sealer last said of itself and its sinks. Replaced each time."""
+
+    id = models.SmallIntegerField(primary_key=True, default=1)
+    at = models.DateTimeField()
+    said = models.JSONField()
+
+    class Meta:
+        db_table = "audit_sealer"
+
+    def __str__(self) -> str:
+        return f"said at {self.at}"

@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from governance.actors import Actor
-from governance.audit import chain
+from governance.audit import behind, chain
 from governance.audit.actions import Action
 from governance.errors import Refused
 
@@ -44,27 +44,34 @@ def record(
 
     Raises:
         RuntimeError: outside a transaction.
+        Unavailable: ``log_behind``, the database is behind what was sealed.
         rfc8785.CanonicalizationError: details that JSON cannot hold exactly.
     """
+    behind.require_ahead()
     if not connection.in_atomic_block:
         message = "record() must run in the transaction it describes"
         raise RuntimeError(message)
-    payload = chain.canonical({"actor": actor.label, **(details or {})})
-    arguments = (
-        action.value,
-        actor.kind,
-        actor.id,
-        object,
-        subject,
-        model,
-        version,
-        environment,
-        request,
-        payload,
-        secrets.token_bytes(16),
-    )
+    about = (object, subject, model, version, environment, request)
+    return _append(action, actor=actor, about=about, details=details or {})
+
+
+def record_adoption(*, actor: Actor, details: Mapping[str, object]) -> int:
+    """Append the one entry that is allowed while the database is behind: that it is."""
+    about = ("system", "system:log", None, None, None, None)
+    return _append(Action.LOG_HISTORY_ADOPTED, actor=actor, about=about, details=details)
+
+
+def _append(
+    action: Action,
+    *,
+    actor: Actor,
+    about: tuple[str | int | UUID | None, ...],
+    details: Mapping[str, object],
+) -> int:
+    payload = chain.canonical({"actor": actor.label, **details})
+    who = (action.value, actor.kind, actor.id)
     with connection.cursor() as cursor:
-        cursor.execute(_APPEND, arguments)
+        cursor.execute(_APPEND, (*who, *about, payload, secrets.token_bytes(16)))
         return int(cursor.fetchone()[0])
 
 

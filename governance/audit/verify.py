@@ -19,12 +19,18 @@ from governance.audit.models import Entry, Head, ObjectHead, Payload
 CHUNK = 2_000
 MOST = 100
 """Findings that are kept; the rest are counted."""
-LOG = ("audit_entry", "audit_payload", "audit_head", "audit_object_head")
+LOG = (
+    *("audit_entry", "audit_payload", "audit_head", "audit_object_head"),
+    *("audit_checkpoint", "audit_block", "audit_sealer"),
+)
 CHANGES = ("INSERT", "UPDATE", "DELETE", "TRUNCATE")
 
 GUARDS = frozenset(
     {
-        *((table, "append_only") for table in ("audit_entry", "audit_payload")),
+        *(
+            (f"audit_{table}", "append_only")
+            for table in ("entry", "payload", "checkpoint", "block")
+        ),
         *(
             (f"governance_{table}", trigger)
             for table in ("user", "environment", "servicetoken", "rolebinding")

@@ -12,7 +12,10 @@ Home = Annotated[Path | None, typer.Option(help="Folder of all data, else LOCKGA
 Port = Annotated[int | None, typer.Option(min=1, max=65535, help="Usually 8000, if it is free.")]
 ReadyFile = Annotated[Path | None, typer.Option(help="Written once everything takes work.")]
 Only = Annotated[
-    str, typer.Option(envvar="LOCKGATE_UP_CHILDREN", help="web, worker, agents, or agents' names.")
+    str,
+    typer.Option(
+        envvar="LOCKGATE_UP_CHILDREN", help="web, worker, sealer, agents, or agents' names."
+    ),
 ]
 Fleet = Annotated[Path, typer.Option(help="Environments, targets and agents to run.")]
 
@@ -25,7 +28,7 @@ def up(
     only: Only = "",
     fleet_file: Fleet = fleet.DEFAULT,
 ) -> None:
-    """Run the whole system here: database, broker, web, worker and agents. Ctrl-C stops it."""
+    """Run the whole system here: servers, web, worker, sealer and agents. Ctrl-C stops it."""
     # Here: the other commands need none of it.
     from governance.embedded.supervisor import Plan, Supervisor  # noqa: PLC0415
 

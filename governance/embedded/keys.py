@@ -1,8 +1,10 @@
 """Keys of an embedded deployment: made once, kept in its folder, never in the code."""
 
+import base64
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
-from secrets import token_urlsafe
+from secrets import token_hex, token_urlsafe
 
 from governance.embedded.home import Home, write_private
 
@@ -40,3 +42,19 @@ def signing_key() -> bytes:
         format=serialization.PrivateFormat.PKCS8,
         encryption_algorithm=serialization.NoEncryption(),
     )
+
+
+def origin() -> bytes:
+    """A name for the audit log of this home: no two are taken for one."""
+    return f"lockgate.local/{token_hex(4)}".encode()
+
+
+def verifier(key: Path, name: str) -> bytes:
+    """Make the public half of a sealer's key: ``name+hash+base64``, as C2SP has it."""
+    from cryptography.hazmat.primitives import serialization  # noqa: PLC0415
+
+    made = serialization.load_pem_private_key(key.read_bytes(), password=None).public_key()
+    raw = made.public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
+    algorithm = b"\x01"  # Ed25519
+    short = hashlib.sha256(name.encode() + b"\n" + algorithm + raw).hexdigest()[:8]
+    return f"{name}+{short}+{base64.b64encode(algorithm + raw).decode()}\n".encode()

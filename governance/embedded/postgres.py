@@ -1,8 +1,9 @@
 """Our own small driver of PostgreSQL: one cluster in the home, sockets only.
 
 It stays in the foreground as our child and shuts down cleanly when we end, also by
-kill -9. Two roles as in production: ``lockgate_owner`` owns the tables, and
-``lockgate_app``, which the application uses, may not change the audit log.
+kill -9. Three roles as in production: ``lockgate_owner`` owns the tables,
+``lockgate_app``, which the application uses, may not change the audit log, and
+``lockgate_sealer`` reads it and adds checkpoints.
 """
 
 import os
@@ -38,7 +39,11 @@ log_timezone = 'UTC'
 log_checkpoints = off
 """
 FAST = ("fsync=off", "full_page_writes=off", "synchronous_commit=off")
-ROLES = {"lockgate_owner": "LOGIN CREATEDB", "lockgate_app": "LOGIN NOSUPERUSER"}
+ROLES = {
+    "lockgate_owner": "LOGIN CREATEDB",
+    "lockgate_app": "LOGIN NOSUPERUSER",
+    "lockgate_sealer": "LOGIN NOSUPERUSER",
+}
 DATABASE = "lockgate"
 
 
@@ -99,6 +104,7 @@ def _urls(sockets: Path) -> dict[str, str]:
     at = f"?host={quote(str(sockets))}"
     return {
         "url": f"postgresql://lockgate_app@/{DATABASE}{at}",
+        "sealer_url": f"postgresql://lockgate_sealer@/{DATABASE}{at}",
         "owner_url": f"postgresql://lockgate_owner@/{DATABASE}{at}",
         "superuser_url": f"postgresql://postgres@/postgres{at}",
         "sockets": str(sockets),

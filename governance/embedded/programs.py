@@ -1,4 +1,4 @@
-"""What ``lockgate up`` runs: the web process, the worker with beat, and the agents."""
+"""What ``lockgate up`` runs: the web process, the worker with beat, the sealer, the agents."""
 
 import re
 import sys
@@ -27,10 +27,12 @@ SECRETS = (
     "SUCCESSOR_KEY_FILE",
 )
 """The control plane's own: no agent inherits them, nor the store's credentials."""
+SEALERS = "SEALER_"
+"""What begins so is the sealer's alone: neither web nor worker nor agents inherit it."""
 
 
 def is_secret(variable: str) -> bool:
-    return variable in SECRETS or variable.startswith("AWS_")
+    return variable in SECRETS or variable.startswith(("AWS_", SEALERS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +49,10 @@ class Site:
 
     def server_environ(self) -> dict[str, str]:
         """What Django's processes see."""
+        kept = {name: value for name, value in self.environ.items() if not _is_sealers(name)}
         return {
             "PUBLIC_URL": self.url,
-            **self.environ,
+            **kept,
             "DJANGO_SETTINGS_MODULE": "governance.settings",
             "PYTHONUNBUFFERED": "1",
         }
@@ -84,6 +87,27 @@ def worker(site: Site) -> Program:
     command += ["-s", str(site.home.run / "beat-schedule"), "-P", "threads", "--concurrency", "2"]
     command += ["-l", "info", "--without-gossip", "--without-mingle"]
     return Program("worker", command, lambda: site.server_environ() | AS_ROOT, hush=SWEEPS)
+
+
+def sealer(site: Site) -> Program:
+    command = [sys.executable, "-m", "governance.sealing"]
+
+    def environ() -> dict[str, str]:
+        """Its own settings, and no secret of the others but the store's credentials."""
+        return {
+            "PYTHONUNBUFFERED": "1",
+            **{
+                name: value
+                for name, value in site.environ.items()
+                if not is_secret(name) or _is_sealers(name) or name.startswith("AWS_")
+            },
+        }
+
+    return Program("sealer", command, environ)
+
+
+def _is_sealers(variable: str) -> bool:
+    return variable.startswith(SEALERS)
 
 
 def manage(name: str, site: Site, *arguments: str) -> Program:

@@ -60,8 +60,12 @@ def _refuse_blanks(environ: MutableMapping[str, str]) -> None:
 
 def _provide(environ: MutableMapping[str, str], name: str, urls: dict[str, str]) -> None:
     environ[name] = urls["url"]
-    if "owner_url" in urls:
-        environ["DATABASE_OWNER_URL"] = urls["owner_url"]
+    for variable, url in (
+        ("DATABASE_OWNER_URL", "owner_url"),
+        ("SEALER_DATABASE_URL", "sealer_url"),
+    ):
+        if url in urls:
+            environ[variable] = urls[url]
 
 
 def _provide_files(environ: MutableMapping[str, str], home: Home) -> None:
@@ -71,3 +75,19 @@ def _provide_files(environ: MutableMapping[str, str], home: Home) -> None:
     for variable, make in made.items():
         if variable not in environ:
             environ[variable] = str(keys.keep(home, variable.removesuffix("_FILE").lower(), make))
+    if "SEALER_DATABASE_URL" in environ and "CHECKPOINT_SINKS" not in environ:
+        _provide_sealing(environ, home)
+
+
+def _provide_sealing(environ: MutableMapping[str, str], home: Home) -> None:
+    """A key, a name and a sink for the sealer of the embedded database, all in the home.
+
+    They are out of the database's power, and not out of our own user's.
+    """
+    environ["CHECKPOINT_SINKS"] = home.folder("checkpoints").as_uri()
+    key = keys.keep(home, "sealer_key", keys.signing_key)
+    origin = keys.keep(home, "sealer_origin", keys.origin).read_text()
+    public = keys.keep(home, "checkpoint_keys", lambda: keys.verifier(key, origin))
+    environ.setdefault("SEALER_KEY_FILE", str(key))
+    environ.setdefault("SEALER_ORIGIN", origin)
+    environ.setdefault("CHECKPOINT_KEYS_FILE", str(public))

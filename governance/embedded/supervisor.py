@@ -1,6 +1,6 @@
-"""Keeps a whole system running in one process: servers, web, worker, agents.
+"""Keeps a whole system running in one process: servers, web, worker, sealer, agents.
 
-    provide servers -> migrate -> tell the fleet -> web, worker -> agents -> ready
+    provide servers -> migrate -> tell the fleet -> web, worker, sealer -> agents -> ready
 
 One loop, in one thread, because a kernel ties a child to the thread that started it: it
 reads what children say, starts again what died, and notices when embedded servers go.
@@ -31,7 +31,8 @@ from governance.embedded.stream import Stream
 from governance.embedded.watch import Watch
 
 OWN = "lockgate"
-NAMES = (OWN, "postgres", "broker", "mirror", "migrate", "fleet", "web", "worker")
+NAMES = (OWN, "postgres", "broker", "mirror", "migrate", "fleet", "web", "worker", "sealer")
+CHILDREN = frozenset({"web", "worker", "sealer", "agents"})
 PATIENCE_SECONDS = 30.0
 """How long agents wait for the web process before they start without it."""
 
@@ -40,7 +41,7 @@ PATIENCE_SECONDS = 30.0
 class Plan:
     """What to bring up, and where.
 
-    ``only``: ``web``, ``worker``, ``agents`` or the names of agents; empty for all.
+    ``only``: ``web``, ``worker``, ``sealer``, ``agents`` or the names of agents; empty for all.
     """
 
     environ: Mapping[str, str]
@@ -54,7 +55,7 @@ class Plan:
 
     def agents(self) -> list[Agent]:
         found = fleet.read(self.fleet_file)
-        unknown = set(self.only) - {"web", "worker", "agents"} - {agent.name for agent in found}
+        unknown = set(self.only) - CHILDREN - {agent.name for agent in found}
         if unknown:
             raise EmbeddedError(f"there is no {', '.join(sorted(unknown))} to run.")
         return [agent for agent in found if self.wants("agents") or self.wants(agent.name)]
@@ -144,7 +145,10 @@ class Supervisor:
         self._once(crew, site, "migrate", "migrate", "--noinput")
         if self._agents:
             self._tell_fleet(crew, site)
-        for name, make in (("web", programs.web), ("worker", programs.worker)):
+        made = {"web": programs.web, "worker": programs.worker, "sealer": programs.sealer}
+        if "SEALER_DATABASE_URL" not in self._environ:
+            del made["sealer"]  # The log of a server of one's own has a sealer of its own.
+        for name, make in made.items():
             if self._plan.wants(name) and not self._stops:
                 crew.add(make(site))
         self._watch_over(crew, site)

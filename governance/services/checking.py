@@ -1,5 +1,6 @@
 """Examines what everything stands on: database, clock, broker, mirror and keys."""
 
+import os
 import stat
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,7 +11,7 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
 from governance import signing
-from governance.audit import verify
+from governance.audit import behind, checkpoints, verify
 from governance.checks import Check, Verdict, looked_at, ok
 from governance.services import reachability
 
@@ -20,7 +21,7 @@ SKEW_WARN, SKEW_FAIL = 1.0, 10.0
 
 def examine() -> list[Check]:
     """Look at everything here. Outside any transaction: it asks other servers."""
-    return [*database(), clock(), broker(), mirror(), key()]
+    return [*database(), seals(), clock(), broker(), mirror(), key()]
 
 
 def database() -> list[Check]:
@@ -88,6 +89,66 @@ def _migrations() -> Check:
             "Start this process again with the newer release.",
         )
     return ok("migrations", f"all {len(loader.applied_migrations)} are applied")
+
+
+def seals() -> Check:
+    """Look at how far the audit log is sealed, and compare it with the sinks."""
+    return looked_at(
+        "sealing",
+        _seals,
+        meaning="Nobody knows whether the log could be changed unseen.",
+        fix="Is the database up, and can this process read CHECKPOINT_SINKS?",
+    )
+
+
+def _seals() -> Check:
+    name, now = "sealing", datetime.now(UTC)
+    found = checkpoints.sealing()
+    if not found.is_wanted():
+        return Check(
+            name,
+            Verdict.WARN,
+            "no sink is named, so nothing is sealed",
+            "Whoever owns the database could rewrite the log unseen.",
+            "Run the sealer, and name its sinks in CHECKPOINT_SINKS (docs/install.md).",
+        )
+    if lost := behind.look():
+        return Check(
+            name,
+            Verdict.FAIL,
+            f"{lost} ({lost.sink})",
+            "Nothing can be changed: a backup was restored, or the end of the log was cut off.",
+            "Find out which, then record it: /audit/history/ or POST /api/v1/audit/history.",
+        )
+    reach = f"{found.sealed:,} of {found.head:,} entries are sealed"
+    trouble = [f"{each['name']}: {each['error']}" for each in found.said.get("sinks", [])]
+    trouble = [line for line in trouble if not line.endswith(": ")]
+    if found.refused or found.is_late(now):
+        why = found.refused or _some(trouble) or "the sealer does not run, or is not heard"
+        return Check(
+            name,
+            Verdict.FAIL,
+            f"{reach}: {why}",
+            "What is not sealed could still be changed unseen.",
+            "Start the sealer (`lockgate up` runs it), and look at its log and its sinks.",
+        )
+    if trouble:
+        return Check(
+            name,
+            Verdict.WARN,
+            f"{reach}; {_some(trouble)}",
+            "That sink gets what it lacks once it works again.",
+            "Make room there, or see why it cannot be reached.",
+        )
+    return ok(name, f"{reach}{_embedded_key()}")
+
+
+def _embedded_key() -> str:
+    """Embedded, all runs under one user: that user could sign in the sealer's name."""
+    path: Path = settings.CONFIG.lockgate_home / "keys" / "sealer_key"
+    if not os.access(path, os.R_OK):
+        return ""
+    return "; this user can read the sealer's key, as it is in the embedded mode"
 
 
 def clock() -> Check:

@@ -48,6 +48,9 @@ class _Families(Collector):
         yield _labelled("requests_oldest_seconds", "Age of the oldest of them.", state, f.oldest)
         yield _single("audit_head_entries", "Entries of the audit log.", f.audit_entries)
         yield _single("audit_head_age_seconds", "Since its newest entry.", f.audit_age)
+        yield _single("audit_unsealed_entries", "Not sealed yet.", f.unsealed)
+        yield _single("audit_unsealed_age_seconds", "Of the oldest of them.", f.unsealed_age)
+        yield _single("audit_log_behind", "1 while read-only: it went back.", int(f.log_behind))
         yield _single("sweep_age_seconds", "Since the last sweep; absent before.", f.sweep_age)
 
 

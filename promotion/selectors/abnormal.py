@@ -8,6 +8,7 @@ from uuid import UUID
 from django.urls import reverse
 from django.utils import timezone
 
+from governance.audit import behind, checkpoints
 from governance.models import Environment
 from promotion.confirmation import Standing
 from promotion.models import Agent, Deployment, Incident, Request, Rollout, Target
@@ -44,7 +45,34 @@ def alarms(environments: Iterable[Environment]) -> list[Alarm]:
     )
     lost = histories.lost(places)
     found = among(agents, champions.values(), lost=lost, now=now)
-    return found + of_requests(places, answering=set(champions), now=now)
+    return of_log(now=now) + found + of_requests(places, answering=set(champions), now=now)
+
+
+def of_log(*, now: datetime) -> list[Alarm]:
+    """Say when the audit log is behind what was sealed, or sealing behind the log. One query."""
+    place, found = "audit log", checkpoints.sealing()
+    if lost := behind.known():
+        what = f"{lost}. Nothing can be changed, and reading goes on."
+        remedy = "Find out whether a backup was restored, and record it."
+        return [Alarm(place, what, None, remedy, reverse("log_history"), "Open")]
+    if not found.is_wanted():
+        return []
+    url, seen = reverse("audit"), []
+    if found.refused:
+        what = f"the sealer refuses to go on: {found.refused}."
+        seen.append(Alarm(place, what, found.said_at, "Verify the log.", url, "Open audit"))
+    elif found.is_late(now):
+        since = found.waiting_since or now
+        minutes = int((now - since).total_seconds() // 60)
+        entries = f"{found.waiting:,} entr{'y' if found.waiting == 1 else 'ies'}"
+        what = f"sealing is {entries} and {minutes:,} minutes behind."
+        remedy = "Start the sealer, and look at its sinks."
+        seen.append(Alarm(place, what, since, remedy, url, "Open audit"))
+    for sink in found.failing(now):
+        what = f"the sink {sink['name']} takes no checkpoints: {sink['error']}"
+        since = datetime.fromisoformat(sink["since"])
+        seen.append(Alarm(place, what, since, "Make it work again.", url, "Open audit"))
+    return seen
 
 
 def of_requests(

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 from django.db.models import Q, QuerySet
 
+from governance.audit import checkpoints
 from governance.audit.actions import Action
-from governance.audit.models import Entry, Head
+from governance.audit.checkpoints import Sealing
+from governance.audit.models import Entry
 from governance.models import Environment
 from promotion.selectors import timeline
 from promotion.selectors.timeline import Event
@@ -25,6 +27,7 @@ class AuditPage:
     older: int | None
     newest: bool
     head: int
+    sealing: Sealing
     filters: Mapping[str, str]
     models: list[str]
     environments: list[str]
@@ -40,12 +43,13 @@ def audit_page(*, filters: Mapping[str, str], before: int | None) -> AuditPage:
     if before is not None:
         entries = entries.filter(seq__lt=before)
     events = timeline.read(entries, limit=PAGE + 1)
-    head = Head.objects.first()
+    sealing = checkpoints.sealing()
     return AuditPage(
         events=events[:PAGE],
         older=events[PAGE - 1].seq if len(events) > PAGE else None,
         newest=before is None,
-        head=head.seq if head else 0,
+        head=sealing.head,
+        sealing=sealing,
         filters={name: filters.get(name, "") for name in FILTERS},
         models=list(RegisteredModel.objects.values_list("name", flat=True)),
         environments=list(Environment.objects.values_list("slug", flat=True)),

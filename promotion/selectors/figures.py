@@ -6,6 +6,7 @@ from datetime import datetime
 
 from django.db.models import Count, Min, Q
 
+from governance.audit import behind, checkpoints
 from governance.audit.models import Entry
 from governance.models import Environment
 from promotion.models import Agent, Pulse, Request, Rollout, Target
@@ -35,11 +36,15 @@ class Figures:
     oldest: dict[Place, float] = field(default_factory=dict)
     audit_entries: int = 0
     audit_age: float = 0.0
+    unsealed: int = 0
+    unsealed_age: float = 0.0
+    """Of the oldest entry that is not sealed."""
+    log_behind: bool = False
     sweep_age: float | None = None
 
 
 def figures(*, now: datetime) -> Figures:
-    """Read everything. Seven queries."""
+    """Read everything. Eight queries."""
     found = Figures()
     for target in Target.objects.select_related("environment"):
         place = (target.environment.slug, target.tier)
@@ -55,6 +60,11 @@ def figures(*, now: datetime) -> Figures:
     head = Entry.objects.order_by("-seq").values_list("seq", "at").first()
     if head:
         found.audit_entries, found.audit_age = head[0], (now - head[1]).total_seconds()
+    sealing = checkpoints.sealing()
+    if sealing.is_wanted() and sealing.waiting_since:
+        found.unsealed = sealing.waiting
+        found.unsealed_age = (now - sealing.waiting_since).total_seconds()
+    found.log_behind = behind.known() is not None
     swept = Pulse.objects.filter(name=Pulse.SWEEP).values_list("at", flat=True).first()
     found.sweep_age = (now - swept).total_seconds() if swept else None
     return found

@@ -16,6 +16,7 @@ LIMIT = 200
 
 WORDS: Mapping[str, tuple[str, str]] = {
     Action.SYSTEM_STARTED: ("started the system", "done"),
+    Action.LOG_HISTORY_ADOPTED: ("let the log go on after it went back", "failed"),
     Action.PERSON_ADDED: ("added a person", "done"),
     Action.PERSON_CHANGED: ("changed a person", "done"),
     Action.PERSON_DISABLED: ("disabled a person", "retired"),

@@ -1,15 +1,18 @@
-"""The audit log's page. Reading it is noted in the access log."""
+"""The audit log's pages. Reading it is noted in the access log."""
 
-from django.http import HttpRequest, HttpResponse
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
 from django.utils.http import urlencode
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_GET, require_http_methods
 
 from governance import access, names
 from governance.access import Permission
-from governance.errors import Invalid
-from governance.services import access_log
+from governance.audit import behind
+from governance.errors import GovernanceError, Invalid
+from governance.services import access_log, sealing
 from promotion.selectors.audit_page import FILTERS, audit_page
-from promotion.views.frame import actor_of, framed, page
+from promotion.views.frame import STATUS, actor_of, framed, page, problems_of
 
 LARGEST = 2**63 - 1
 
@@ -29,6 +32,34 @@ def audit(request: HttpRequest) -> HttpResponse:
     access_log.note(kind=access_log.LOG_READ, principal=actor.label, address=address, detail=detail)
     context = {"page": found, "nav": "audit", "query": urlencode(kept)}
     return framed(request, "audit.html", context)
+
+
+@require_http_methods(["GET", "POST"])
+@page
+def history(request: HttpRequest) -> HttpResponse:
+    """Show what was sealed and is not here; then let the log go on, recorded."""
+    actor = actor_of(request)
+    access.require(actor, Permission.OPERATE)
+    error: GovernanceError | None = None
+    if request.method == "POST":
+        try:
+            sealing.adopt(reason=request.POST.get("reason", "").replace("\r\n", "\n"), actor=actor)
+        except GovernanceError as refusal:
+            error = refusal
+        else:
+            messages.success(request, "Recorded. Changes can be made again.")
+            return HttpResponseRedirect(reverse("environments"))
+    lost = behind.look()
+    context = {
+        "nav": "audit",
+        "lost": lost,
+        "next_epoch": lost.epoch + 1 if lost else 0,
+        "form": request.POST,
+        "error": error,
+        "problems": problems_of(error) if error else {},
+    }
+    status = STATUS.get(type(error), 400) if error else 200
+    return framed(request, "log_history.html", context, status=status)
 
 
 def _refuse_odd(filters: dict[str, str]) -> None:

@@ -80,6 +80,7 @@ urlpatterns = [
     path("incidents/open/", incidents.open_one, name="open_incident"),
     path("incidents/<uuid:pk>/close/", incidents.close, name="close_incident"),
     path("audit/", audit.audit, name="audit"),
+    path("audit/history/", audit.history, name="log_history"),
     path("fleet/", fleet.fleet, name="fleet"),
     path("fleet/targets/<uuid:pk>/history/", histories.history, name="history"),
     path("fleet/<uuid:pk>/cordon/", fleet.cordon, name="cordon"),

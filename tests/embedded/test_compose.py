@@ -16,6 +16,7 @@ from django.core.management import get_commands
 
 from governance.config import Config
 from governance.embedded import ports
+from governance.sealing.settings import SealerConfig
 from serving_agent.settings import Settings
 from tests.embedded import composition
 from tests.embedded.composition import Stage, interpolate, ours, variables_of
@@ -48,7 +49,8 @@ def test_every_variable_is_a_setting(name: str) -> None:
     settings = {field.upper() for field in Config.model_fields}
     agent = {f"LOCKGATE_AGENT_{field.upper()}" for field in Settings.model_fields}
 
-    assert set(SERVICES[name]["environment"]) <= settings | agent | BOTO
+    sealer = {f"SEALER_{field.upper()}" for field in SealerConfig.model_fields}
+    assert set(SERVICES[name]["environment"]) <= settings | agent | sealer | BOTO
 
 
 def test_no_agent_holds_what_is_the_control_planes() -> None:
@@ -59,6 +61,18 @@ def test_no_agent_holds_what_is_the_control_planes() -> None:
         assert "BROKER_PASSWORD" not in str(each)
         assert "APP_PASSWORD" not in str(each)
         assert "secrets" not in each
+
+
+def test_the_sealer_shares_neither_key_nor_role_nor_user() -> None:
+    sealer = SERVICES["sealer"]
+    assert sealer["secrets"] == ["sealer_key"]
+    assert sealer["user"] not in {"lockgate", "root"}
+    for name, each in ours(SERVICES).items():
+        if name != "sealer":
+            assert "sealer_key" not in str(each)
+            assert "SEALER_" not in str(each)
+            assert "checkpoints:/checkpoints" not in each.get("volumes", [])
+    assert {"SIGNING_KEY_FILE", "SECRET_KEY_FILE", "DATABASE_URL"}.isdisjoint(sealer["environment"])
 
 
 @pytest.mark.parametrize("name", ours(SERVICES))
@@ -154,12 +168,12 @@ def holder(used: Path, hold: Callable[..., Holder]) -> Holder:
     return hold(used)
 
 
-def test_the_database_script_makes_two_roles_of_which_one_owns(holder: Holder) -> None:
+def test_the_database_script_makes_three_roles_of_which_one_owns(holder: Holder) -> None:
     holder.urls()
     url = str(holder.record("postgres")["superuser_url"])
     with psycopg.connect(url, autocommit=True) as link:
         link.execute("DROP DATABASE lockgate")
-        link.execute("DROP ROLE lockgate_owner, lockgate_app")
+        link.execute("DROP ROLE lockgate_owner, lockgate_app, lockgate_sealer")
     psql = next((Path(sys.prefix) / "lib").glob("python*/site-packages/**/pginstall18/bin/psql"))
     environ = {
         **clean_environ(holder.home),
@@ -168,6 +182,7 @@ def test_the_database_script_makes_two_roles_of_which_one_owns(holder: Holder) -
         "POSTGRES_USER": "postgres",
         "OWNER_PASSWORD": "it's owned",
         "APP_PASSWORD": secrets.token_hex(8),
+        "SEALER_PASSWORD": secrets.token_hex(8),
     }
 
     script = ROOT / "deploy/docker/roles.sh"
@@ -182,6 +197,7 @@ def test_the_database_script_makes_two_roles_of_which_one_owns(holder: Holder) -
     assert rows == [
         ("lockgate_app", False, False, True, False),
         ("lockgate_owner", False, True, True, True),
+        ("lockgate_sealer", False, False, True, False),
     ]
 
 
@@ -214,6 +230,7 @@ def test_every_service_of_ours_comes_up_and_is_healthy(
     }
     web, join = f"127.0.0.1:{free_port()}", place / "join"
     join.mkdir()
+    (place / "checkpoints").mkdir()
     agents = [name for name, each in ours(SERVICES).items() if "agent" in each["image"]]
     stage = Stage(
         SERVICES,
@@ -230,6 +247,9 @@ def test_every_service_of_ours_comes_up_and_is_healthy(
             "172.30.80.0/24": "127.0.0.0/8",
             "/run/secrets/secret_key": prepared["SECRET_KEY_PATH"],
             "/run/secrets/signing_key": prepared["SIGNING_KEY_PATH"],
+            "/run/secrets/sealer_key": prepared["SEALER_KEY_PATH"],
+            "/run/secrets/checkpoint_keys": prepared["CHECKPOINT_KEYS_PATH"],
+            "file:///checkpoints": (place / "checkpoints").as_uri(),
             "/usr/local/bin/join.sh": str(ROOT / "deploy/docker/join.sh"),
             "/join/": f"{join}/",
             "/var/lib/lockgate": str(place),
@@ -252,6 +272,6 @@ def test_every_service_of_ours_comes_up_and_is_healthy(
     try:
         stage.bring_up()
         assert stage.done == {"migrate", "bucket", "fleet"}
-        assert set(stage.running) - stage.done == {"web", "worker", "beat", *agents}
+        assert set(stage.running) - stage.done == {"web", "worker", "beat", "sealer", *agents}
     finally:
         stage.take_down()

@@ -13,6 +13,7 @@ from django.urls import Resolver404, resolve
 
 from governance.addresses import networks
 from governance.config import Config
+from governance.sealing.settings import SealerConfig
 from serving_agent.settings import Settings
 from serving_agent.v2.app import OPEN_TO_ALL
 from tests.embedded.holding import ROOT
@@ -22,13 +23,16 @@ FOLDER = ROOT / "deploy" / "kubernetes"
 WORKLOADS = {"Deployment", "StatefulSet", "Job"}
 SETTINGS = {field.upper() for field in Config.model_fields}
 AGENT = {f"LOCKGATE_AGENT_{field.upper()}" for field in Settings.model_fields}
+SEALER = {f"SEALER_{field.upper()}" for field in SealerConfig.model_fields} | {"CHECKPOINT_SINKS"}
 IN_SECRETS = {
     "lockgate-servers": {
         *("DATABASE_URL", "BROKER_URL", "MIRROR_URL"),
         *("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"),
     },
     "lockgate-database-owner": {"url"},
-    "lockgate-keys": {"secret_key", "signing_key"},
+    "lockgate-keys": {"secret_key", "signing_key", "checkpoint_keys"},
+    "lockgate-sealer": {"SEALER_DATABASE_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"},
+    "lockgate-sealer-key": {"sealer_key"},
     "lockgate-metrics": {"token"},
     "lockgate-agent": {"inference_token", "mirror_url"},
     "lockgate-agent-join": {"token", "key"},
@@ -96,7 +100,7 @@ def test_every_file_is_applied() -> None:
     files = {file.name for file in FOLDER.glob("*.yaml")} - {"kustomization.yaml"}
     assert set(KUSTOMIZATION["resources"]) == files
     assert KUSTOMIZATION["namespace"] == DOCUMENTS["Namespace", "lockgate"]["metadata"]["name"]
-    assert {"web", "worker", "beat", "migrate", "agent"} == set(PODS)
+    assert {"web", "worker", "beat", "sealer", "migrate", "agent"} == set(PODS)
 
 
 def test_selectors_find_what_they_are_for() -> None:
@@ -137,8 +141,9 @@ def test_every_variable_is_a_setting(name: str) -> None:
             else:
                 given |= IN_SECRETS[source["secretRef"]["name"]]
         aws = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
-        assert given <= (AGENT if name == "agent" else SETTINGS | aws)
-        if name != "agent":
+        own = {"agent": AGENT, "sealer": SEALER | aws}
+        assert given <= own.get(name, SETTINGS | aws)
+        if name not in own:
             missing = {
                 field.upper()
                 for field, about in Config.model_fields.items()
@@ -225,6 +230,17 @@ def test_only_the_migration_holds_the_owners_url_and_agents_nothing_of_ours() ->
         assert secret not in str(PODS["agent"])
 
 
+def test_the_sealer_has_a_key_a_role_and_a_user_of_its_own() -> None:
+    for secret in ("lockgate-sealer", "lockgate-sealer-key"):
+        assert [name for name in PODS if f"'{secret}'" in str(PODS[name])] == ["sealer"]
+    for secret in ("lockgate-servers", "lockgate-keys"):
+        assert secret not in str(PODS["sealer"])
+    users = {name: pod["spec"]["securityContext"]["runAsUser"] for name, pod in PODS.items()}
+    assert [name for name, user in users.items() if user == users["sealer"]] == ["sealer"]
+    sealer = DOCUMENTS["Deployment", "sealer"]["spec"]
+    assert (sealer["replicas"], sealer["strategy"]["type"]) == (1, "Recreate")
+
+
 def test_there_is_one_clock() -> None:
     beat = DOCUMENTS["Deployment", "beat"]["spec"]
     assert (beat["replicas"], beat["strategy"]["type"]) == (1, "Recreate")
@@ -251,6 +267,6 @@ def test_values_are_of_the_right_kind() -> None:
     for name in ("TRUSTED_PROXIES", "AGENT_NETWORKS", "METRICS_NETWORKS"):
         networks(values[name])
     mounts = {mount["mountPath"] for mount in containers("web")[0]["volumeMounts"]}
-    for name in ("SECRET_KEY_FILE", "SIGNING_KEY_FILE", "METRICS_TOKEN_FILE", "LOCKGATE_HOME"):
+    for name in ("SECRET_KEY_FILE", "SIGNING_KEY_FILE", "CHECKPOINT_KEYS_FILE", "LOCKGATE_HOME"):
         path = Path(values[name])
         assert {str(path), str(path.parent)} & mounts

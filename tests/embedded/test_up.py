@@ -95,6 +95,14 @@ def answer(address: str) -> int:
             return refused.code
 
 
+def check_sealing(up: Up, sink: Path) -> None:
+    for name, program in up.standing()["programs"].items():
+        environ = Path(f"/proc/{program['pid']}/environ").read_text()
+        assert ("SEALER_KEY_FILE" in environ) == (name == "sealer")
+        assert ("SIGNING_KEY_FILE" in environ) == (name != "sealer")
+    up.wait(lambda: list(sink.rglob("*.note")) != [])
+
+
 def test_the_whole_system_comes_up_stays_up_and_goes(
     used: Path, bring_up: Callable[..., Up], hold: Callable[..., Holder]
 ) -> None:
@@ -107,7 +115,7 @@ def test_the_whole_system_comes_up_stays_up_and_goes(
     assert json.loads(first.ready_file.read_text())["ready"] is True
     assert standing["pid"] == first.process.pid
     assert sorted(standing["agents"]) == AGENTS
-    assert sorted(standing["programs"]) == ["web", "worker"]
+    assert sorted(standing["programs"]) == ["sealer", "web", "worker"]
     assert answer(f"{standing['url']}/health/ready") == 200
     for agent in standing["agents"].values():
         assert answer(f"{agent['inference_url']}/v2/health/live") == 200
@@ -130,6 +138,9 @@ def test_the_whole_system_comes_up_stays_up_and_goes(
     environ = Path(f"/proc/{standing['agents']['eu-1']['pid']}/environ").read_text()
     assert "DATABASE_URL" not in environ
     assert before.record("broker")["url"] not in environ
+
+    # Nor does web or worker hold the sealer's key, or the sealer theirs; and it seals.
+    check_sealing(first, used / "checkpoints")
 
     # Its audit log can be checked while it runs.
     checked = subprocess.run(

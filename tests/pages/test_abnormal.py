@@ -1,13 +1,18 @@
 """What raises the red bar: what needs somebody now, and nothing else."""
 
+import re
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
+from governance.audit.models import SealerReport
 from governance.models import Environment
 from promotion.models import AgentReport, Deployment
 from promotion.selectors import abnormal, observed
+from tests.conftest import as_owner
 from tests.pages.factory import World
 
 LATER = timedelta(minutes=1)
@@ -37,6 +42,30 @@ def alarms_later() -> list[str]:
 def test_nothing_is_abnormal_while_all_say_what_was_decided(prod: World) -> None:
     assert abnormal.alarms(Environment.objects.all()) == []
     assert alarms_later() == []
+
+
+def test_entries_that_wait_too_long_to_be_sealed_are_named(prod: World, settings: Any) -> None:
+    now = timezone.now()
+    assert abnormal.of_log(now=now + timedelta(minutes=4)) == []
+    (alarm,) = abnormal.of_log(now=now + timedelta(minutes=12))
+    assert alarm.place == "audit log"
+    assert re.fullmatch(r"sealing is \d+ entries and 1[12] minutes behind.", alarm.what)
+    settings.CONFIG = settings.CONFIG.model_copy(update={"checkpoint_sinks": ""})
+    assert abnormal.of_log(now=now + timedelta(minutes=12)) == []
+
+
+def test_a_sealer_that_refuses_or_a_sink_that_is_full_is_named(prod: World) -> None:
+    now = timezone.now()
+    long_ago = (now - timedelta(minutes=6)).isoformat()
+    full = {"name": "file:///sink", "size": 3, "error": "The sink is full.", "since": long_ago}
+    just_now = {**full, "name": "s3://b", "since": now.isoformat()}
+    said = {"refused": "entry 5 is missing", "sinks": [full, just_now]}
+    with as_owner(connection):
+        SealerReport.objects.create(pk=1, at=now, said=said)
+    assert [alarm.what for alarm in abnormal.of_log(now=now)] == [
+        "the sealer refuses to go on: entry 5 is missing.",
+        "the sink file:///sink takes no checkpoints: The sink is full.",
+    ]
 
 
 def test_an_agent_that_answers_with_nothing_contradicts_the_decision(prod: World) -> None:

@@ -19,6 +19,7 @@ NAMES = [
     "database role",
     "triggers",
     "migrations",
+    "sealing",
     "clock",
     "broker",
     "mirror",

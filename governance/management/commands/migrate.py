@@ -1,4 +1,4 @@
-"""``migrate`` as the owner of the tables, then the application's grants."""
+"""``migrate`` as the owner of the tables, then the grants of application and sealer."""
 
 from typing import Any
 
@@ -16,6 +16,8 @@ class Command(migrate.Command):
 
     def handle(self, *args: Any, **options: Any) -> str | None:
         result: str | None = super().handle(*args, **options)
+        if options["database"] == "owner":
+            grants.grant_sealer(connections["owner"], role=settings.CONFIG.sealer_role)
         app, owner = settings.DATABASES["default"]["USER"], settings.DATABASES["owner"]["USER"]
         if options["database"] == "owner" and app and app != owner:
             grants.grant(connections["owner"], role=app)
