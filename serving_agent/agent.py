@@ -76,6 +76,9 @@ class Agent:
             seconds=settings.http_seconds,
             ca_file=settings.ca_file,
         )
+        self._memory_bytes = settings.memory_budget_bytes or round(
+            memory.host_bytes() * settings.memory_share
+        )
         self._reconciler = self._make_reconciler()
         self._courier = self._make_courier()
         self._recorder, self._dark = self._make_recording()
@@ -98,7 +101,7 @@ class Agent:
             store=self._store,
             runtime=self._runtime,
             source=self._control_plane,
-            work=Work(limits, settings.fetch_seconds, settings.dear_ms),
+            work=Work(limits, settings.fetch_seconds, settings.dear_ms, self._memory_bytes),
             changed=self._note_change,
         )
 
@@ -172,6 +175,7 @@ class Agent:
             mirror=_chosen(self._recorder, ("sent", "dropped")),
             dark=_chosen(self._dark, ("received", "scored", "errors")),
             resident_bytes=memory.resident_bytes(),
+            memory_budget_bytes=self._memory_bytes,
             events=[of_event(one, now=now) for one in events],
         )
 

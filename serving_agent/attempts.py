@@ -43,10 +43,6 @@ class Attempts:
             else:
                 record.due = self._clock() + next(record.waits)
 
-    def give_up(self, digest: str) -> None:
-        with self._lock:
-            self._records.setdefault(digest, _Record()).due = NEVER
-
     def succeeded(self, digest: str) -> None:
         with self._lock:
             self._records.pop(digest, None)

@@ -3,7 +3,8 @@
 AgentError
  |- Nack                a desired document that is not applied; the last good one stays
  |- VersionFailure      one version cannot become ready; others go on
- |    `- ChangedOnDisk  its files are not what they were; they can be fetched again
+ |    |- ChangedOnDisk  its files are not what they were; they can be fetched again
+ |    `- CrashLoop      loading it ended the agent, again and again
  |- TemporaryFailure    try again later (network, 429, 5xx)
  |- PermanentFailure    trying the same again is useless
  |    `- Unauthorized   the token is no longer good
@@ -34,6 +35,7 @@ class Reason(StrEnum):
     LOAD_FAILED = "LOAD_FAILED"
     GOLDEN_MISMATCH = "GOLDEN_MISMATCH"
     OUT_OF_MEMORY = "OUT_OF_MEMORY"
+    EVICTED_MEMORY = "EVICTED_MEMORY"
     TIMEOUT = "TIMEOUT"
 
 
@@ -65,6 +67,13 @@ class ChangedOnDisk(VersionFailure):
 
     def __init__(self, detail: str) -> None:
         super().__init__(Reason.DIGEST_MISMATCH, detail)
+
+
+class CrashLoop(VersionFailure):
+    """It is left alone until another generation asks for it."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(Reason.LOAD_FAILED, detail)
 
 
 class TemporaryFailure(AgentError):

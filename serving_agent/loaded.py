@@ -44,6 +44,9 @@ class Loaded:
         self.guard = Guard(manifest)
         self.role = Role.LOAD
         self.memory_bytes = 0
+        self.need_bytes = 0
+        """What it took to load it, if only for a moment."""
+        self.used_at = time.perf_counter()
         self.load_seconds = 0.0
         self.golden_result: GoldenResult | None = None
         self.budget_ms: float | None = None
@@ -120,6 +123,7 @@ class Loaded:
         outputs = session.run(inputs)
         worked, ended = time.thread_time() - worked, time.perf_counter()
         with self._lock:
+            self.used_at = ended
             self.queue.add((began - asked) * 1000 if asked is not None else 0.0)
             self.inference.add((ended - began) * 1000)
             self._cost.note(worked * 1000, rows=rows)

@@ -8,25 +8,22 @@ document: a switch back never waits for a load that is under way.
 
 import logging
 import threading
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
 from serving_agent import memory, plan, reports, routing
-from serving_agent.attempts import COUNTED, FINAL, TRIES, Attempts
+from serving_agent.attempts import COUNTED, FINAL, Attempts
 from serving_agent.documents import Document
-from serving_agent.errors import Abandoned, ChangedOnDisk, Reason, VersionFailure
+from serving_agent.errors import Abandoned, ChangedOnDisk, CrashLoop, Reason, VersionFailure
 from serving_agent.fetching import BlobSource, fetch_version
 from serving_agent.loaded import Loaded
-from serving_agent.manifests import Manifest
-from serving_agent.onnx_session import RUNTIME_VERSION, open_session
+from serving_agent.loading import Loader
 from serving_agent.plan import Key, Observed, Role, Step, Wanted
+from serving_agent.room import Room, Tenant
 from serving_agent.runtime import Runtime, Unloaded
 from serving_agent.state import Answering, Identity, State
 from serving_agent.store import Store
-from serving_agent.validate import Finding
-from serving_agent.validation import Limits, validate
+from serving_agent.validation import Limits
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +46,8 @@ class Work:
     limits: Limits
     fetch_seconds: float
     dear_ms: float
+    memory_bytes: int = 0
+    """The budget of the whole process; 0 for none."""
 
 
 def wanted_of(document: Document | None, identity: Identity) -> list[Wanted]:
@@ -80,6 +79,10 @@ class Reconciler:
         self._identity = identity
         self._state, self._store, self._runtime = state, store, runtime
         self._source, self._work, self._changed = source, work, changed
+        self._loader = Loader(state=state, store=store, limits=work.limits, dear_ms=work.dear_ms)
+        self._room = Room(work.memory_bytes)
+        self._waiting: frozenset[str] = frozenset()
+        """Versions that others are making room for."""
         self._attempts = Attempts()
         self._progress: dict[Key, Progress] = {}
         self._document: Document | None = None
@@ -106,6 +109,7 @@ class Reconciler:
                 one.model: one.switch.rule(self._identity.name) for one in document.payload.models
             }
             self._attempts.forget()
+            self._room.forget(self._wanted)
             # What failed is tried anew; what is under way goes on.
             under_way = self._progress.items()
             self._progress = {key: at for key, at in under_way if at.phase != "failed"}
@@ -133,6 +137,9 @@ class Reconciler:
         with self._decide:
             loaded, departing = self._runtime.loaded(), list(self._departing)
             wanted, progress = list(self._wanted), dict(self._progress)
+            for one in wanted:
+                if gone := self._room.evicted(one.key):
+                    progress[one.key] = Progress("failed", Reason.EVICTED_MEMORY, gone.detail)
         there = {(one.model, one.digest) for one in loaded}
         coming = [
             reports.of_wanted(one, phase=at.phase, reason=at.reason, detail=at.detail)
@@ -168,28 +175,37 @@ class Reconciler:
         if self._make_switches():
             return True
         with self._decide:
-            wanted = list(self._wanted)
+            wanted = self._room.without(self._wanted)
             known = self._document is not None
         steps = plan.next_steps(wanted, self._observe())
         if not steps:
             self.settled = self.settled or known
-            return False
+            return self._readmit()
         self._take(steps[0])
         return True
 
+    def _readmit(self) -> bool:
+        """Let one that made room come back, if nobody has to go for it."""
+        with self._decide:
+            leaving = Role.LEAVING in self._runtime.roles().values()
+            return not leaving and self._room.readmit(resident=memory.resident_bytes())
+
     def _rest(self) -> None:
+        self._loader.rest()
         leaving = any(role is Role.LEAVING for role in self._runtime.roles().values())
         longest = DRAIN_LOOK if leaving else LONGEST_REST
         self._wake.wait(min(longest, self._attempts.wait() + 0.001))
         self._wake.clear()
 
     def _observe(self) -> Observed:
+        roles = self._runtime.roles()
+        waiting = self._waiting if Role.LEAVING in roles.values() else frozenset()
         return Observed(
             held=self._store.held(),
             on_disk=self._store.on_disk(),
-            roles=self._runtime.roles(),
+            roles=roles,
             busy=self._runtime.busy(),
-            blocked=self._attempts.blocked(),
+            blocked=self._attempts.blocked() | waiting,
             last={
                 model: Wanted(model, one.version, one.digest, plan.LAST)
                 for model, one in self._last.items()
@@ -198,7 +214,7 @@ class Reconciler:
 
     def _make_switches(self) -> bool:
         with self._decide:
-            steps = plan.switches(self._wanted, self._observe())
+            steps = plan.switches(self._room.without(self._wanted), self._observe())
             for step in steps:
                 rule = self._rules.get(step.model, routing.NOBODY)
                 self._runtime.switch(step.model, dict(step.roles), rule=rule)
@@ -257,7 +273,7 @@ class Reconciler:
         self._told = told
         level = logging.DEBUG if again else logging.WARNING
         logger.log(level, "%s version %s failed: %s", wanted.model, wanted.version, failure)
-        final = False if isinstance(failure, ChangedOnDisk) else None
+        final = {ChangedOnDisk: False, CrashLoop: True}.get(type(failure))
         self._attempts.failed(wanted.digest, failure.reason, final=final)
         self._note(wanted, Progress("failed", failure.reason, failure.detail))
 
@@ -275,7 +291,7 @@ class Reconciler:
             return any(one.key == wanted.key for one in self._effective())
 
     def _effective(self) -> list[Wanted]:
-        return plan.with_last(self._wanted, self._observe())
+        return plan.with_last(self._room.without(self._wanted), self._observe())
 
     def _fetch(self, wanted: Wanted) -> None:
         fetch_version(
@@ -287,52 +303,33 @@ class Reconciler:
         )
 
     def _load(self, wanted: Wanted) -> None:
-        manifest = self._store.manifest(wanted.digest, model=wanted.model)
-        self._store.verify(manifest)
-        path = self._store.model_path(wanted.digest, manifest)
-        finding = self._validated(wanted, manifest, path)
-        loaded = self._open(wanted, manifest, path)
-        loaded.memory_bytes = finding.memory_bytes
+        tried = self._loader.try_out(wanted, still=lambda: self._still(wanted))
+        if not self._has_room(wanted, tried.need_bytes):
+            return
+        document = self._document
+        loaded = self._loader.open(tried, generation=document.generation if document else 0)
         self._attempts.succeeded(wanted.digest)
         with self._decide:
             self._runtime.add(loaded)
             self._set_budgets()
         self._changed()
 
-    def _validated(self, wanted: Wanted, manifest: Manifest, path: Path) -> Finding:
-        known = self._state.finding(wanted.digest, runtime=RUNTIME_VERSION)
-        if known is not None:
-            return known
-        golden = self._store.blobs / manifest.only("golden").sha256
-        files = (self._store.blobs / wanted.digest, path, golden)
-        finding = validate(files, limits=self._work.limits, wanted=lambda: self._still(wanted))
-        self._store.verify(manifest)  # The child may have taken minutes.
-        self._state.save_finding(wanted.digest, finding, runtime=RUNTIME_VERSION)
-        return finding
+    def _has_room(self, wanted: Wanted, need: int) -> bool:
+        """Say whether a version may be loaded now; else others leave first, or are leaving.
 
-    def _open(self, wanted: Wanted, manifest: Manifest, path: Path) -> Loaded:
-        document = self._document
-        generation = document.generation if document else 0
-        if self._state.begin_loading(wanted.digest, generation=generation) >= TRIES:
-            self._attempts.give_up(wanted.digest)
-            raise VersionFailure(Reason.LOAD_FAILED, f"loading it ended the agent {TRIES} times")
-        try:
-            started = time.perf_counter()
-            golden = self._store.golden(manifest)
-            session = open_session(path, manifest)
-            loaded = Loaded(
-                wanted,
-                manifest=manifest,
-                session=session,
-                golden=golden,
-                dear_ms=self._work.dear_ms,
+        Raises:
+            VersionFailure: OUT_OF_MEMORY.
+        """
+        if self._room.lacking(need, resident=memory.resident_bytes()):
+            memory.give_back()  # What is only kept in reserve must drive nobody out.
+        with self._decide:
+            slots = {one.key: one.slot for one in self._effective()}
+            tenants = [_tenant(one, slots) for one in self._runtime.loaded()]
+            fits = self._room.make(
+                need, resident=memory.resident_bytes(), tenants=tenants, guest=wanted
             )
-            loaded.warm_up()
-            memory.give_back()
-            loaded.load_seconds = time.perf_counter() - started
-        finally:
-            self._state.end_loading(wanted.digest, generation=generation)
-        return loaded
+            self._waiting = frozenset() if fits else self._waiting | {wanted.digest}
+        return fits
 
     def _unload(self, model: str, digest: str) -> None:
         with self._decide:
@@ -342,6 +339,8 @@ class Reconciler:
             self._departing.append(version)
         event = self._runtime.give_back(version)
         with self._decide:
+            if gone := self._room.evicted((model, digest)):
+                event = replace(event, kind="evicted", detail=f"{gone.detail}; {event.detail}")
             self._departing.remove(version)
             self._events = [*self._events, event][-MAX_EVENTS:]
         logger.info("%s version %s unloaded, %s", model, version.version, event.detail)
@@ -354,3 +353,8 @@ class Reconciler:
         self._state.forget_findings(keep | current)
         logger.info("%d files no version needs any more were removed", removed)
         self._changed()
+
+
+def _tenant(one: Loaded, slots: Mapping[Key, str]) -> Tenant:
+    key = one.model, one.digest
+    return Tenant(key, one.role, slots.get(key), one.memory_bytes, one.need_bytes, one.used_at)

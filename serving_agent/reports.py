@@ -75,6 +75,7 @@ class Report(msgspec.Struct, frozen=True):
     mirror: dict[str, int] | None
     dark: dict[str, int] | None
     resident_bytes: int
+    memory_budget_bytes: int
     events: list[Event]
     schema: str = SCHEMA
 
@@ -157,4 +158,4 @@ def of_wanted(wanted: Wanted, *, phase: str, reason: str | None, detail: str) ->
 
 def of_event(unloaded: Unloaded, *, now: float) -> Event:
     age_ms = max(0, round((now - unloaded.at) * 1000))
-    return Event("unloaded", unloaded.model, unloaded.digest, age_ms, unloaded.detail)
+    return Event(unloaded.kind, unloaded.model, unloaded.digest, age_ms, unloaded.detail)

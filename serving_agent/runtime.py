@@ -53,6 +53,8 @@ class Unloaded:
     digest: str
     at: float
     detail: str = ""
+    kind: str = "unloaded"
+    """Or ``evicted``: it is still wanted, and made room for another."""
 
 
 def _table(loaded: Iterable[Loaded], rules: Mapping[str, routing.Rule]) -> Table:

@@ -69,6 +69,13 @@ class Settings(BaseSettings):
     validation_memory_bytes: int = Field(default=12 * GIB, gt=0)
     """Address space of the child. A 25-million-node forest in one node peaks at 10.6 GB."""
 
+    memory_budget_bytes: int | None = Field(default=None, gt=0)
+    """What this process may have resident, its models with all else. A version that does not fit
+    makes dark, spare and preloaded ones leave, and is refused before it does harm."""
+    memory_share: float = Field(default=0.8, gt=0, le=1)
+    """Without a budget: the share of what the container or the host has. For several agents on
+    one host, give each its own budget."""
+
     body_bytes: int = Field(default=16 * 1024**2, gt=0)
     bodies_bytes: int = Field(default=256 * 1024**2, gt=0)
     """All large bodies together; a small one is always taken, as ordinary requests are."""

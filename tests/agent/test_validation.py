@@ -3,13 +3,14 @@
 import json
 import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from serving_agent.errors import Abandoned, Reason, VersionFailure
 from serving_agent.validate import Finding
-from serving_agent.validation import Limits, validate
+from serving_agent.validation import CHILD, Files, Limits, Validator
 
 from .versions import Version, make, network, pack, rows, scores, tensor
 
@@ -17,7 +18,7 @@ GIB = 1024**3
 LIMITS = Limits(seconds=30, memory_bytes=8 * GIB)
 
 
-def files(version: Version, folder: Path) -> tuple[Path, Path, Path]:
+def files(version: Version, folder: Path) -> Files:
     for sha256, content in version.blobs.items():
         (folder / sha256).write_bytes(content)
     model_file, golden = version.files["model"], version.files["golden"]
@@ -32,6 +33,21 @@ def child(code: str) -> tuple[str, ...]:
     return (sys.executable, "-c", code)
 
 
+def validate(
+    paths: Files,
+    *,
+    limits: Limits,
+    wanted: Callable[[], bool],
+    command: tuple[str, ...] = CHILD,
+) -> Finding:
+    """Try one version in a child of its own."""
+    validator = Validator(limits, command=command)
+    try:
+        return validator.validate(paths, wanted=wanted)
+    finally:
+        validator.end()
+
+
 def test_a_good_version_is_measured(tmp_path: Path) -> None:
     version = make(ballast=1_000_000)
 
@@ -40,6 +56,7 @@ def test_a_good_version_is_measured(tmp_path: Path) -> None:
     assert (finding.passed, finding.total) == (5, 5)
     assert finding.max_error < 1e-5
     assert finding.memory_bytes > 0.8 * 1_000_000 * 4 * 4
+    assert finding.peak_bytes >= finding.memory_bytes
 
 
 def test_wrong_answers_are_a_golden_mismatch_with_the_distance(tmp_path: Path) -> None:
@@ -71,7 +88,8 @@ def test_a_nan_answer_is_no_match_for_a_number(tmp_path: Path) -> None:
     golden["transactions"][0]["outputs"][0]["data"] = [None, None]  # type: ignore[index]
     matching = pack("credit", 1, onnx_bytes, json.dumps(golden).encode())
     finding = validate(files(matching, tmp_path), limits=LIMITS, wanted=always)
-    assert finding == Finding(passed=1, total=1, memory_bytes=finding.memory_bytes)
+    took = {"memory_bytes": finding.memory_bytes, "peak_bytes": finding.peak_bytes}
+    assert finding == Finding(passed=1, total=1, **took)
 
 
 def test_too_little_memory_is_said_so(tmp_path: Path) -> None:
@@ -120,3 +138,37 @@ def test_a_version_nobody_wants_any_more_is_given_up_at_once(tmp_path: Path) -> 
         )
 
     assert time.monotonic() - started < 2
+
+
+@pytest.fixture
+def validator() -> Iterator[Validator]:
+    validator = Validator(LIMITS)
+    yield validator
+    validator.end()
+
+
+def test_one_child_tries_many_versions_and_measures_each(
+    validator: Validator, tmp_path: Path
+) -> None:
+    versions = [make(number=number, ballast=1_000_000) for number in range(1, 4)]
+    children = []
+    for version in versions:
+        finding = validator.validate(files(version, tmp_path), wanted=always)
+        children.append(validator.pid)
+        assert 0.8 < finding.memory_bytes / (1_000_000 * 4 * 4) < 3
+
+    assert len(set(children)) == 1
+
+
+def test_a_child_that_saw_something_bad_tries_nothing_else(
+    validator: Validator, tmp_path: Path
+) -> None:
+    validator.validate(files(make(), tmp_path), wanted=always)
+    first = validator.pid
+
+    with pytest.raises(VersionFailure):
+        validator.validate(files(make(off=0.5), tmp_path), wanted=always)
+
+    assert validator.pid is None
+    validator.validate(files(make(), tmp_path), wanted=always)
+    assert validator.pid not in (None, first)
