@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from promotion.policy_parts import Freeze, Gates, Slug, Strict, Waivers
+from promotion.policy_parts import Freeze, Gates, Slug, Strict, Supersede, Waivers
 from promotion.stages import Stages
 
 SCHEMA_ID = "lockgate.policy/1"
@@ -118,6 +118,9 @@ class Policy(Strict):
 
     dark_days: Annotated[float, Field(gt=0, le=3_650)] | None = None
     """Days after which a dark version that nobody asks to promote is retired."""
+
+    supersede: Supersede = Supersede()
+    """What of older versions gives way to a newer one of the same model. Nothing when left out."""
 
     freeze: list[Freeze] = Field(default=[])
     """Times in which nothing is asked for or carried out here. A rollback always is."""

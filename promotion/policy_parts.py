@@ -185,6 +185,16 @@ class Waivers(Strict):
     """How long a waiver may hold, at most."""
 
 
+class Supersede(Strict):
+    """What gives way when a newer version of the same model is submitted."""
+
+    open: bool = False
+    """Requests for the same of older versions that wait end as superseded, their approvals void."""
+
+    dark: bool = False
+    """The oldest dark versions are retired once a newer one is dark: dark_limit, or one, stay."""
+
+
 class Freeze(Strict):
     """A time in which nothing is promoted. All that is named must hold; times are UTC."""
 

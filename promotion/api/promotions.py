@@ -70,6 +70,10 @@ class PromotionsView(ApiView):
                     "gates": [result.as_document() for result in outcome.gates],
                     "content": outcome.content,
                     "approvals_needed": outcome.approvals_needed,
+                    "supersedes": [
+                        {"request": str(one.pk), "version": one.deployment.version.number}
+                        for one in outcome.superseded
+                    ],
                 }
             )
         return _shown(outcome.request.pk, status.HTTP_201_CREATED)

@@ -25,6 +25,8 @@ class Facts:
         attested: kinds of evidence given by persons who are no authors.
         data_until: the day the newest training data ends, or "".
         dark_versions: numbers of the model's other versions that are dark here, or about to be.
+        dark_idle_before: those of them that are older than this one and that nobody asks
+            anything for.
         resident: agent of the target -> bytes it holds in memory now.
         incidents: what is open here, of the model or of everything: id, title, severity, since.
         pairs: dark scores paired with the champion's; ``flips``: those with another decision.
@@ -59,6 +61,7 @@ class Facts:
     resident: Mapping[str, int] = field(default_factory=dict)
     dark_versions: tuple[int, ...] = ()
     incidents: tuple[Mapping[str, str], ...] = ()
+    dark_idle_before: tuple[int, ...] = ()
 
     def as_document(self) -> dict[str, object]:
         """The form they are stored and hashed in."""

@@ -3,8 +3,9 @@
                    approve          start             finish
 open ------------> approved -----> executing -------> done
  |  reject/withdraw/   | void/       | ^   | fail
- |  expire/void        | expire/     | |   '--------> failed
- v                     v withdraw    | retry
+ |  expire/void/       | expire/     | |   '--------> failed
+ |  supersede          | withdraw/   | retry
+ v                     v supersede   | (a rollback or a stop: superseded)
 rejected, withdrawn, expired, voided, superseded  (all final)
 """
 
@@ -99,6 +100,8 @@ class Request(models.Model):
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     expires_at = models.DateTimeField()
     settled_at = models.DateTimeField(null=True)
+    superseded_by = models.ForeignKey("self", models.PROTECT, null=True, related_name="superseded")
+    """The request this one gave way to."""
     review_due_at = models.DateTimeField(null=True, editable=False)
     """By when a second person has to review it: of those that broke the glass."""
 
@@ -116,6 +119,10 @@ class Request(models.Model):
                 fields=["model", "environment"],
                 condition=models.Q(state="executing", to_state="production"),
                 name="one_rollout_to_production_per_model_and_environment",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(superseded_by=None) | models.Q(state="superseded"),
+                name="only_what_is_superseded_gave_way",
             ),
         ]
         indexes: ClassVar = [

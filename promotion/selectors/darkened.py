@@ -1,9 +1,25 @@
-"""Dark versions whose time is over, by the policies in force."""
+"""Dark versions whose time is over, by the policies in force, and those that may give way."""
 
 from datetime import datetime, timedelta
 
+from django.db.models import QuerySet
+
+from governance.models import Environment
 from promotion.models import Deployment, Policy, Request
 from promotion.policies import Policy as Rules
+from registry.models import ModelVersion
+
+
+def idle_before(version: ModelVersion, environment: Environment) -> QuerySet[Deployment]:
+    """The model's older dark versions here that nobody asks anything for, the oldest first."""
+    busy = Request.objects.filter(state__in=["open", "approved", "executing"])
+    rows = Deployment.objects.filter(
+        model=version.model_id,
+        environment=environment,
+        state=Deployment.State.DARK,
+        version__number__lt=version.number,
+    )
+    return rows.exclude(pk__in=busy.values("deployment")).order_by("version__number")
 
 
 def overdue(*, now: datetime) -> list[tuple[Deployment, float]]:

@@ -53,6 +53,7 @@ def of_request(request: Request) -> Document:
         "created_at": request.created_at,
         "expires_at": request.expires_at,
         "settled_at": request.settled_at,
+        "superseded_by": str(request.superseded_by_id) if request.superseded_by_id else None,
         "content_hash": request.content_hash,
         "content": content_of(request),
         "gates": request.evidence.get("gates", []),

@@ -21,7 +21,7 @@ from promotion.models import (
     ServingInterval,
     Target,
 )
-from promotion.selectors import fleet_facts
+from promotion.selectors import darkened, fleet_facts
 from registry.models import ModelVersion
 
 REQUIRED = ("training", "datasets", "metrics", "environment_lock")
@@ -52,9 +52,7 @@ def gather(
         pairs=scored,
         flips=tally.stricter + tally.laxer if tally else 0,
         errors=tally.errors if tally else 0,
-        mean_absolute_difference=tally.sum_absolute_difference / scored
-        if tally and scored
-        else 0.0,
+        mean_absolute_difference=_mean(tally.sum_absolute_difference, scored) if tally else 0.0,
         at=now.astimezone(UTC).isoformat(),
         ran_on=tuple(_ran_on(version, now=now)),
         live_hours=_live_hours(version, now=now),
@@ -73,6 +71,9 @@ def gather(
         champion_pipeline=str(other.manifest.get("pipeline_digest") or "") if other else "",
         latency_budget_ms=model.latency_budget_ms,
         dark_versions=tuple(_dark_versions(version, environment)),
+        dark_idle_before=tuple(
+            darkened.idle_before(version, environment).values_list("version__number", flat=True)
+        ),
         resident=_resident(environment, now=now),
         incidents=tuple(_incidents(version, environment)),
     )
@@ -165,6 +166,10 @@ def _resident(environment: Environment, *, now: datetime) -> dict[str, int]:
         agent.name: int(agent.report.counters.get("resident_bytes") or 0)
         for agent in rows.order_by("name")
     }
+
+
+def _mean(total: float, count: int) -> float:
+    return total / count if count else 0.0
 
 
 def _dark_versions(version: ModelVersion, environment: Environment) -> list[int]:

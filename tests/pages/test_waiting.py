@@ -143,3 +143,18 @@ class TestComments:
             assert 'name="text"' not in text_of(page, address)
             assert page.post(f"{address}comment/", {"text": "No."}).status_code == 403
         assert not Comment.objects.exists()
+
+
+def test_what_gave_way_leads_to_what_it_gave_way_to(
+    waiting: Request, world: World, asha: User, bram: User, browser: Callable[..., Client]
+) -> None:
+    world.environment("prod-eu", "production", approvals=1, supersede={"open": True})
+    newer = world.ask(world.version(waiting.model), "production", "prod-eu", by=asha)
+    page = browser(bram)
+
+    text = text_of(page, f"/promotions/{waiting.pk}/")
+    assert "Version 3 was asked for instead." in text
+    assert f'href="/promotions/{newer.pk}/">Open what it gave way to</a>' in text
+    assert "superseded the request" in text
+    terms = text_of(page, f"/policies/prod-eu/{newer.policy.number}/")
+    assert terms.count("supersede.open") == 2, "in what it changed, and in what it says"

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from uuid import UUID, uuid4
 
 from django.db import transaction
 from django.utils import timezone
@@ -22,6 +23,8 @@ from promotion.policies import Policy as Rules
 from promotion.selectors import facts
 from promotion.services import execution, publishing, waivers
 from promotion.services.journal import Journal
+from promotion.services.requests import superseding
+from promotion.services.requests.superseding import Asked
 from promotion.verdicts import GateResult
 from registry.models import ModelVersion
 
@@ -34,6 +37,8 @@ class Outcome:
     gates: list[GateResult]
     content: dict[str, object]
     approvals_needed: int
+    superseded: list[Request]
+    """Those for older versions that give way to it."""
 
 
 @records_refusals
@@ -51,8 +56,9 @@ def open_request(
 ) -> Outcome:
     """Ask that a version goes ``to`` dark, production or retired in an environment.
 
-    With no approvals needed it is carried out at once. A dry run changes nothing
-    and returns the gates' verdicts, also when they fail.
+    With no approvals needed it is carried out at once. Where the policy says so, what waits
+    for older versions gives way to it. A dry run changes nothing and returns the gates'
+    verdicts, also when they fail.
 
     Raises:
         NotFound: ``unknown_model``, ``unknown_version`` or ``unknown_environment``.
@@ -61,33 +67,29 @@ def open_request(
         Conflict: ``illegal_transition``, ``request_open``, ``no_policy``, ``rollout_in_progress``.
         Refused: ``gates_not_passed``, with every gate's reason and remedy.
     """
-    access.require(actor, access.Permission.SUBMIT)
-    asked = resolve(model=model, version=version, environment=environment)
-    access.require(
-        actor,
-        access.Permission.SUBMIT,
-        environment=asked.environment,
-        group=asked.version.model.group,
+    asked = resolve_for(
+        actor, access.Permission.SUBMIT, model=model, version=version, environment=environment
     )
     kind = _kind_of(to, reason=reason, ticket=ticket)
     targets = Target.objects.locked(asked.environment.pk)
-    now = timezone.now()
+    now, journal, pk = timezone.now(), Journal(actor), uuid4()
+    # Before the gates: what gives way takes no dark place any more.
+    older = superseding.supersede(asked, kind=kind, by=pk, journal=journal, now=now)
     case = weigh(asked, kind=kind, to=to, now=now, persons=actor.persons())
     if dry_run:
         transaction.set_rollback(True)
-        return Outcome(None, case.results, case.shown, case.needed)
+        return Outcome(None, case.results, case.shown, case.needed, older)
     _refuse_unless_passed(case)
-    journal = Journal(actor)
     if case.is_new:
         journal.deployment(Action.DEPLOYMENT_OPENED, case.deployment, None)
-    request = write(case, reason=reason, ticket=ticket, actor=actor, now=now)
+    request = write(case, pk=pk, reason=reason, ticket=ticket, actor=actor, now=now)
     journal.request(
         Action.REQUEST_OPENED, request, reason=reason, ticket=ticket, content=case.shown
     )
     if case.needed == 0:
         execution.approve_and_execute(request, targets=targets, journal=journal, now=now)
     journal.write()
-    return Outcome(request, case.results, case.shown, case.needed)
+    return Outcome(request, case.results, case.shown, case.needed, older)
 
 
 @transaction.atomic
@@ -99,32 +101,18 @@ def try_request(
     Raises:
         NotFound, Invalid, Forbidden, Conflict: as for ``open_request``; to view is enough.
     """
-    access.require(actor, access.Permission.VIEW)
-    asked = resolve(model=model, version=version, environment=environment)
-    access.require(
-        actor,
-        access.Permission.VIEW,
-        environment=asked.environment,
-        group=asked.version.model.group,
+    asked = resolve_for(
+        actor, access.Permission.VIEW, model=model, version=version, environment=environment
     )
     kind = _kind_of(to, reason="a trial", ticket="")
     Target.objects.locked(asked.environment.pk)
-    case = weigh(
-        asked,
-        kind=kind,
-        to=to,
-        now=timezone.now(),
-        persons=actor.persons(),
-        proposed=proposed,
+    now, journal = timezone.now(), Journal(actor)
+    older = superseding.supersede(
+        asked, kind=kind, by=uuid4(), journal=journal, now=now, proposed=proposed
     )
+    case = weigh(asked, kind=kind, to=to, now=now, persons=actor.persons(), proposed=proposed)
     transaction.set_rollback(True)
-    return Outcome(None, case.results, case.shown, case.needed)
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    version: ModelVersion
-    environment: Environment
+    return Outcome(None, case.results, case.shown, case.needed, older)
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,9 +240,18 @@ def refuse(case: Case, failed: list[GateResult]) -> None:
         )
 
 
-def write(case: Case, *, reason: str, ticket: str, actor: Actor, now: datetime) -> Request:
+def write(
+    case: Case,
+    *,
+    reason: str,
+    ticket: str,
+    actor: Actor,
+    now: datetime,
+    pk: UUID | None = None,
+) -> Request:
     deployment = case.deployment
     return Request.objects.create(
+        pk=pk or uuid4(),
         kind=case.kind,
         deployment=deployment,
         model=deployment.model,
@@ -276,6 +273,17 @@ def write(case: Case, *, reason: str, ticket: str, actor: Actor, now: datetime) 
         created_at=now,
         expires_at=now + timedelta(hours=case.rules.expiry_hours),
     )
+
+
+def resolve_for(
+    actor: Actor, permission: access.Permission, *, model: str, version: int, environment: str
+) -> Asked:
+    """Resolve for somebody who must hold the permission anywhere first, and then there."""
+    access.require(actor, permission)
+    asked = resolve(model=model, version=version, environment=environment)
+    group = asked.version.model.group
+    access.require(actor, permission, environment=asked.environment, group=group)
+    return asked
 
 
 def resolve(*, model: str, version: int, environment: str) -> Asked:

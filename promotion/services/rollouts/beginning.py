@@ -60,8 +60,8 @@ def supersede(rollout: Rollout, *, by: Request, journal: Journal, now: datetime)
     rollout.save()
     request = rollout.request
     request.state, request.settled_at = Request.State.SUPERSEDED, now
-    request.detail = detail
-    request.save(update_fields=["state", "settled_at", "detail"])
+    request.detail, request.superseded_by = detail, by
+    request.save(update_fields=["state", "settled_at", "detail", "superseded_by"])
     journal.rollout(Action.ROLLOUT_FAILED, rollout)
     journal.request(Action.REQUEST_SUPERSEDED, request, detail=detail)
 

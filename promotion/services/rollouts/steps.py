@@ -8,7 +8,7 @@ from promotion.desired import HELD_CHAMPIONS
 from promotion.guards import Seen
 from promotion.models import Deployment, Request, Rollout
 from promotion.services.journal import Journal
-from promotion.services.rollouts import staging, watching
+from promotion.services.rollouts import displacing, staging, watching
 from promotion.services.rollouts.context import Context
 
 
@@ -140,6 +140,7 @@ def _call_dark(context: Context) -> None:
     deployment.changed_at = context.now
     deployment.save()
     context.journal.deployment(Action.DEPLOYMENT_DARKENED, deployment, context.request)
+    displacing.displace(context)
     context.end(Rollout.Step.DONE, Action.ROLLOUT_FINISHED)
     context.publish(f"dark by request {context.request.pk}")
     context.settle(Request.State.DONE, Action.REQUEST_EXECUTED)
