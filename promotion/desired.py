@@ -31,6 +31,8 @@ class ModelState:
 
     model: str
     latency_budget_ms: float | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """What an agent must have to take it: its placement."""
     minimum_agents: int = 1
     champion: Ref | None = None
     candidate: Ref | None = None
@@ -63,7 +65,7 @@ class ModelState:
             "load": several(self.load),
             "hold": several(self.hold),
             "switch": dict(self.switch or {"to": "all"}),
-            "placement": {"labels": {}, "minimum": self.minimum_agents},
+            "placement": {"labels": dict(self.labels), "minimum": self.minimum_agents},
             "latency_budget_ms": self.latency_budget_ms,
         }
 

@@ -22,6 +22,7 @@ class Action(StrEnum):
     TOKEN_REVOKED = "token.revoked"  # noqa: S105 - a name, not a secret
     ENVIRONMENT_DEFINED = "environment.defined"
     TARGET_DEFINED = "target.defined"
+    PLACEMENT_CHANGED = "placement.changed"
     TARGET_HISTORY_LOST = "target.history_lost"
     TARGET_HISTORY_ADOPTED = "target.history_adopted"
     TARGET_HISTORY_OVERRIDDEN = "target.history_overridden"

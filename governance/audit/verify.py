@@ -54,6 +54,7 @@ GUARDS = frozenset(
                 "agent",
                 "webhook",
                 "incident",
+                "placement",
             )
             for trigger in ("audited", "never_deleted")
         ),

@@ -16,6 +16,7 @@ from promotion.models import (
     DesiredState,
     Incident,
     JoinToken,
+    Placement,
     Policy,
     PolicyApproval,
     PolicyRequest,
@@ -141,6 +142,13 @@ register(
     list_filter=("environment", "severity"),
     list_select_related=("environment", "model"),
     subject_kind="incident",
+)
+register(
+    Placement,
+    list_display=("model", "environment", "labels", "minimum", "changed_at"),
+    list_filter=("environment",),
+    list_select_related=("environment", "model"),
+    subject_kind="placement",
 )
 register(Pulse, list_display=("name", "at"))
 register(

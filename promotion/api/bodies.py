@@ -141,6 +141,14 @@ class ResolutionIn(fields.Strict):
     resolution = fields.Text()
 
 
+class PlacementIn(fields.Strict):
+    """Which agents take a model, how many a rollout needs, and why."""
+
+    labels = serializers.DictField(required=False, default=dict)
+    minimum = fields.Integer(min_value=1, max_value=10_000, allow_null=True, default=None)
+    reason = fields.Text()
+
+
 class RollbackIn(fields.Strict):
     """Why, and to which former champion; by default to the one before."""
 

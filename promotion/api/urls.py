@@ -12,6 +12,7 @@ from promotion.api import (
     fleet,
     incidents,
     lineage,
+    placements,
     policies,
     promotions,
     rollouts,
@@ -63,6 +64,10 @@ urlpatterns = [
     path("incidents", incidents.IncidentsView.as_view()),
     path("incidents/<uuid:pk>", incidents.IncidentView.as_view()),
     path("incidents/<uuid:pk>/close", incidents.CloseView.as_view()),
+    path(
+        "environments/<str:environment>/models/<str:model>/placement",
+        placements.PlacementView.as_view(),
+    ),
     path("doctor", doctor.DoctorView.as_view()),
     path("join-tokens", environments.JoinTokensView.as_view()),
     path("webhooks", webhooks.WebhooksView.as_view()),

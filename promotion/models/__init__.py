@@ -5,6 +5,7 @@ from promotion.models.comments import Comment
 from promotion.models.deployments import Deployment
 from promotion.models.evidence import DarkTally, PredictionBatch
 from promotion.models.incidents import Incident
+from promotion.models.placements import Placement
 from promotion.models.policy_requests import PolicyApproval, PolicyRequest
 from promotion.models.pulses import Pulse
 from promotion.models.requests import Approval, Request, Review
@@ -24,6 +25,7 @@ __all__ = [
     "DesiredState",
     "Incident",
     "JoinToken",
+    "Placement",
     "Policy",
     "PolicyApproval",
     "PolicyRequest",

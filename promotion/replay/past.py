@@ -12,7 +12,7 @@ from promotion.replay.log import UNKNOWN, Event
 
 REFUSED = "attempt.refused"
 """What was tried and refused changed nothing."""
-GONE = frozenset({"agent.left"})
+GONE = frozenset({"agent.left", "agent.decommissioned"})
 """What agents are not part of the fleet after."""
 BACK = frozenset({"agent.enrolled"})
 
@@ -115,10 +115,21 @@ class Agent:
     tier: str = UNKNOWN
     present: bool = True
     cordoned: bool = False
+    labels: Mapping[str, str] = field(default_factory=dict)
     answers: tuple[Answer, ...] | None = ()
     """None once what it said was erased."""
     generation: int | None = None
     since: datetime | None = None
+
+
+@dataclass(slots=True)
+class Placement:
+    """The labels an agent had to have to take a model."""
+
+    id: str
+    environment: str
+    model: str
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -130,6 +141,7 @@ class Past:
     rollouts: dict[str, Rollout] = field(default_factory=dict)
     targets: dict[str, Target] = field(default_factory=dict)
     agents: dict[str, Agent] = field(default_factory=dict)
+    placements: dict[str, Placement] = field(default_factory=dict)
     erased: list[int] = field(default_factory=list)
     """Entries whose payload is gone."""
 
@@ -215,12 +227,25 @@ def _agent(past: Past, event: Event) -> None:
     if event.action in GONE:
         found.present, found.answers, found.since = False, (), event.at
     elif event.action in BACK:
-        found.present = True
+        found.present, found.labels = True, _labels(event)
+    elif event.action == "agent.evicted":
+        found.cordoned, found.answers, found.since = True, (), event.at
     elif event.action in {"agent.cordoned", "agent.uncordoned"}:
         found.cordoned = event.action == "agent.cordoned"
     elif event.action == "agent.changed_serving":
         found.answers, found.since = _answers(event), event.at
         found.generation = event.number("generation")
+
+
+def _placement(past: Past, event: Event) -> None:
+    past.placements[event.key] = Placement(
+        event.key, event.environment or "", event.model or "", _labels(event)
+    )
+
+
+def _labels(event: Event) -> dict[str, str]:
+    told = (event.details or {}).get("labels")
+    return {str(k): str(v) for k, v in told.items()} if isinstance(told, Mapping) else {}
 
 
 def _answers(event: Event) -> tuple[Answer, ...] | None:
@@ -241,4 +266,5 @@ _READERS: Mapping[str, Callable[[Past, Event], None]] = {
     "rollout": _rollout,
     "target": _target,
     "agent": _agent,
+    "placement": _placement,
 }

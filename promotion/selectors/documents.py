@@ -10,7 +10,8 @@ from governance.models import Environment
 from promotion import content
 from promotion.confirmation import Confirmation, confirm
 from promotion.models import Agent, Approval, Deployment, Request, Review, Rollout, RolloutStep
-from promotion.selectors import fleet_facts
+from promotion.placement import EVERYWHERE, Placement
+from promotion.selectors import fleet_facts, placements
 from registry.models import ModelVersion
 
 Document = dict[str, object]
@@ -112,8 +113,10 @@ def of_environment(environment: Environment, *, now: datetime) -> Document:
         .order_by("name")
     )
     live = [agent for agent in agents if agent.target.tier == "live"]
+    placed = placements.in_environment(environment.pk)
     models = [
-        _of_model(name, deployments, agents=live, now=now) for name, deployments in by_model.items()
+        _of_model(name, deployments, agents=live, placement=placed.get(name, EVERYWHERE), now=now)
+        for name, deployments in by_model.items()
     ]
     targets = environment.targets.order_by("tier")
     return {
@@ -145,11 +148,16 @@ def states_of(version_id: UUID) -> list[Document]:
 
 
 def _of_model(
-    name: str, deployments: list[Deployment], *, agents: list[Agent], now: datetime
+    name: str,
+    deployments: list[Deployment],
+    *,
+    agents: list[Agent],
+    placement: Placement,
+    now: datetime,
 ) -> Document:
     champion = next((d for d in deployments if d.role == Deployment.Role.CHAMPION), None)
     found = confirm(
-        [fleet_facts.facts_of(agent, name, now=now) for agent in agents],
+        [fleet_facts.facts_of(agent, name, placement=placement, now=now) for agent in agents],
         digest=champion.version.digest if champion else None,
         generation=champion.switched_generation if champion else 0,
         now=now,
@@ -162,6 +170,7 @@ def _of_model(
             for d in deployments
         ],
         "champion": _ref(champion.version) if champion else None,
+        "placement": {"labels": dict(placement.labels), "minimum": placement.minimum},
         "live": _of_confirmation(found),
     }
 

@@ -21,7 +21,7 @@ from promotion.models import (
     ServingInterval,
     Target,
 )
-from promotion.selectors import darkened, fleet_facts
+from promotion.selectors import darkened, fleet_facts, placements
 from registry.models import ModelVersion
 
 REQUIRED = ("training", "datasets", "metrics", "environment_lock")
@@ -74,7 +74,7 @@ def gather(
         dark_idle_before=tuple(
             darkened.idle_before(version, environment).values_list("version__number", flat=True)
         ),
-        resident=_resident(environment, now=now),
+        resident=_resident(version, environment, now=now),
         incidents=tuple(_incidents(version, environment)),
     )
 
@@ -153,11 +153,13 @@ def _live_hours(version: ModelVersion, *, now: datetime) -> dict[str, float]:
     return found
 
 
-def _resident(environment: Environment, *, now: datetime) -> dict[str, int]:
-    """What the live agents here hold in memory. One query."""
+def _resident(version: ModelVersion, environment: Environment, *, now: datetime) -> dict[str, int]:
+    """What the live agents here that would take it hold in memory. Two queries."""
+    placed = placements.of(version.model_id, environment.pk)
     rows = Agent.objects.filter(
         target__environment=environment,
         target__tier=Target.Tier.LIVE,
+        labels__contains=dict(placed.labels),
         left_at=None,
         cordoned=False,
         report__at__gt=now - fleet_facts.lease(),

@@ -9,6 +9,8 @@ from django.conf import settings
 
 from promotion.confirmation import AgentFacts
 from promotion.models import Agent, AgentReport, Target
+from promotion.placement import EVERYWHERE, Placement
+from promotion.selectors import placements
 
 
 def lease() -> timedelta:
@@ -54,10 +56,11 @@ class Voice:
     """model -> digest its unversioned calls go to, ready."""
 
 
-def required(target: Target, *, now: datetime) -> list[Agent]:
-    """Return the agents a rollout on ``target`` needs: alive, not cordoned, not gone."""
+def required(target: Target, placement: Placement, *, now: datetime) -> list[Agent]:
+    """Return the agents a rollout on ``target`` needs: placed, alive, not cordoned, not gone."""
     rows = Agent.objects.filter(
         target=target,
+        labels__contains=dict(placement.labels),
         left_at=None,
         cordoned=False,
         report__at__gt=now - lease(),
@@ -85,13 +88,16 @@ def facts_by_environment(model: str, *, now: datetime) -> dict[str, list[AgentFa
     rows = Agent.objects.filter(target__tier=Target.Tier.LIVE, left_at=None).select_related(
         "report", "target__environment"
     )
+    placed = placements.of_model(model)
     found: dict[str, list[AgentFacts]] = {}
     for agent in rows:
-        found.setdefault(agent.target.environment.slug, []).append(facts_of(agent, model, now=now))
+        slug = agent.target.environment.slug
+        facts = facts_of(agent, model, placement=placed.get(slug, EVERYWHERE), now=now)
+        found.setdefault(slug, []).append(facts)
     return found
 
 
-def facts_of(agent: Agent, model: str, *, now: datetime) -> AgentFacts:
+def facts_of(agent: Agent, model: str, *, placement: Placement, now: datetime) -> AgentFacts:
     """Return what is known of one agent, its report fetched with it, for one model."""
     voice = _voice(agent) if hasattr(agent, "report") else None
     return AgentFacts(
@@ -103,6 +109,7 @@ def facts_of(agent: Agent, model: str, *, now: datetime) -> AgentFacts:
         evicted=agent.evicted_at is not None,
         cloned=voice is not None and is_cloned(agent.report, now=now),
         left=agent.left_at is not None,
+        placed=placement.covers(agent.labels),
     )
 
 

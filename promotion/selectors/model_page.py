@@ -10,7 +10,8 @@ from django.db.models import Count, Max
 from governance.errors import NotFound
 from governance.models import Environment
 from promotion.models import Agent, Deployment
-from promotion.selectors import observed
+from promotion.placement import EVERYWHERE, Placement
+from promotion.selectors import observed, placements
 from promotion.selectors.observed import Champion
 from registry.models import ModelVersion, RegisteredModel
 
@@ -37,7 +38,10 @@ class Place:
     former: list["Former"]
     """Former champions that are kept here and may be rolled back to, the latest first."""
     is_stopped: bool
-    """A version answered here that may come back, and none answers now."""
+    """A version answered here once, and none answers now."""
+    placement: Placement
+    agents: list[str]
+    """The agents of both tiers that it is placed on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +157,7 @@ def model_page(name: str, environments: list[Environment], *, now: datetime) -> 
     states = {(row.version_id, row.environment_id): row for row in deployments}
     return ModelPage(
         model=model,
-        places=_places(environments, deployments, now=now),
+        places=_places(model, environments, deployments, now=now),
         versions=[
             VersionLine(
                 version,
@@ -167,7 +171,11 @@ def model_page(name: str, environments: list[Environment], *, now: datetime) -> 
 
 
 def _places(
-    environments: list[Environment], deployments: list[Deployment], *, now: datetime
+    model: RegisteredModel,
+    environments: list[Environment],
+    deployments: list[Deployment],
+    *,
+    now: datetime,
 ) -> list[Place]:
     agents = observed.present_agents([place.pk for place in environments])
     live = observed.live_by_environment(agents)
@@ -177,20 +185,33 @@ def _places(
             deployments, agents=live, now=now
         ).items()
     }
-    return [
-        Place(
-            place,
-            champions.get(place.pk),
-            [
-                _former(row, live.get(place.pk, []), now=now)
-                for row in deployments
-                if row.environment_id == place.pk and may_return(row)
-            ],
-            is_stopped=place.pk not in champions
-            and any(row.environment_id == place.pk and row.was_champion() for row in deployments),
+    placed = placements.of_model(model.name)
+    found = []
+    for place in environments:
+        placement = placed.get(place.slug, EVERYWHERE)
+        here = [row for row in deployments if row.environment_id == place.pk]
+        counted = [one for one in live.get(place.pk, []) if _counts(one, placement)]
+        found.append(
+            Place(
+                place,
+                champions.get(place.pk),
+                [_former(row, counted, now=now) for row in here if may_return(row)],
+                is_stopped=place.pk not in champions
+                and any(row.champion_at is not None for row in here),
+                placement=placement,
+                agents=[
+                    agent.name
+                    for agent in agents
+                    if agent.target.environment_id == place.pk and _counts(agent, placement)
+                ],
+            )
         )
-        for place in environments
-    ]
+    return found
+
+
+def _counts(agent: Agent, placement: Placement) -> bool:
+    """Tell whether an agent would take what is decided for the model: it is placed, and not out."""
+    return not agent.cordoned and placement.covers(agent.labels)
 
 
 def _former(row: Deployment, agents: list[Agent], *, now: datetime) -> Former:

@@ -13,6 +13,8 @@ from promotion import health
 from promotion.confirmation import AgentFacts, Confirmation, confirm
 from promotion.health import Wedged
 from promotion.models import Agent, AgentReport, Deployment, DesiredState
+from promotion.placement import EVERYWHERE, Placement
+from promotion.selectors import placements
 from promotion.selectors.fleet_facts import is_cloned, lease
 
 Item: TypeAlias = Mapping[str, object]
@@ -77,7 +79,9 @@ def _champions(report: AgentReport) -> dict[str, str]:
     return known
 
 
-def facts(agents: Iterable[Agent], *, model: str, now: datetime) -> list[AgentFacts]:
+def facts(
+    agents: Iterable[Agent], *, model: str, placement: Placement, now: datetime
+) -> list[AgentFacts]:
     """What is known of each agent for one model."""
     return [
         AgentFacts(
@@ -89,6 +93,7 @@ def facts(agents: Iterable[Agent], *, model: str, now: datetime) -> list[AgentFa
             evicted=agent.evicted_at is not None,
             cloned=report is not None and is_cloned(report, now=now),
             left=agent.left_at is not None,
+            placed=placement.covers(agent.labels),
         )
         for agent in agents
         for report in [report_of(agent)]
@@ -136,7 +141,7 @@ def live_by_environment(agents: Iterable[Agent]) -> dict[UUID, list[Agent]]:
 def champions(
     deployments: Iterable[Deployment], *, agents: Mapping[UUID, list[Agent]], now: datetime
 ) -> dict[Place, Champion]:
-    """Hold every champion among ``deployments`` against what agents say.
+    """Hold every champion among ``deployments`` against what agents say. One query.
 
     Args:
         deployments: with ``model`` and ``version`` loaded.
@@ -144,18 +149,29 @@ def champions(
         now: when reports are judged.
     """
     chosen = [row for row in deployments if row.role == Deployment.Role.CHAMPION]
+    placed = placements.by_place({row.environment_id for row in chosen})
     return {
-        (row.model_id, row.environment_id): champion_of(
-            row, agents=agents.get(row.environment_id, []), now=now
+        place: champion_of(
+            row,
+            agents=agents.get(row.environment_id, []),
+            placement=placed.get(place, EVERYWHERE),
+            now=now,
         )
         for row in chosen
+        for place in [(row.model_id, row.environment_id)]
     }
 
 
-def champion_of(deployment: Deployment, *, agents: list[Agent], now: datetime) -> Champion:
+def champion_of(
+    deployment: Deployment,
+    *,
+    agents: list[Agent],
+    placement: Placement = EVERYWHERE,
+    now: datetime,
+) -> Champion:
     """Hold one champion against what the live agents of its environment say."""
     found = confirm(
-        facts(agents, model=deployment.model.name, now=now),
+        facts(agents, model=deployment.model.name, placement=placement, now=now),
         digest=deployment.version.digest,
         generation=deployment.switched_generation,
         now=now,

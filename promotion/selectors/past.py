@@ -17,10 +17,11 @@ from governance.audit.actions import Action
 from governance.audit.models import Entry
 from governance.errors import Invalid, NotFound
 from governance.models import Environment
+from promotion.placement import Placement
 from promotion.replay import UNKNOWN, Agent, Approval, Deployment, Event, Past, Request, replay
 
 SLOTS = ("champion", "candidate", "bake", "spare")
-_FOLLOWED = ("deployment.", "agent.", "target.", "state.published")
+_FOLLOWED = ("deployment.", "agent.", "target.", "placement.", "state.published")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +103,12 @@ class AsOf:
     agents: list[Agent]
     requests: dict[str, Request]
 
-    @property
-    def live_agents(self) -> list[Agent]:
-        """Those that answered callers, and counted."""
-        return [one for one in self.agents if one.tier == "live" and not one.cordoned]
+    def asked_of(self, model: str) -> list[Agent]:
+        """The live agents that counted for a model: those it was placed on."""
+        labels = [row.labels for row in self.past.placements.values() if row.model == model]
+        rule = Placement(labels[0] if labels else {})
+        counted = [one for one in self.agents if one.tier == "live" and not one.cordoned]
+        return [one for one in counted if rule.covers(one.labels)]
 
     @property
     def title(self) -> str:

@@ -33,7 +33,7 @@ def _of_model(model: ModelThen, found: AsOf) -> Document:
         ],
         "confirmed": {
             "by": [voice.agent.name for voice in model.confirmed],
-            "of": len(found.live_agents),
+            "of": len(found.asked_of(model.model)),
         },
         "answering": [_of_voice(voice) for voice in model.voices],
     }

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping
 
 from promotion import desired
 from promotion.models import Deployment, DesiredState, Rollout, Target
+from promotion.placement import EVERYWHERE
+from promotion.selectors import placements
 from registry.models import ModelVersion, VersionFile
 
 _SINGLE = {"champion", "candidate", "bake", "spare"}
@@ -13,15 +15,18 @@ _SINGLE = {"champion", "candidate", "bake", "spare"}
 def models_of(target: Target, *, minimum_agents: int) -> list[desired.ModelState]:
     """Return what every model should look like on ``target``, from the decided states."""
     states: dict[str, desired.ModelState] = {}
+    placed = placements.in_environment(target.environment_id)
 
     def state_of(deployment: Deployment) -> desired.ModelState:
         model = deployment.model
+        placement = placed.get(model.name, EVERYWHERE)
         return states.setdefault(
             model.name,
             desired.ModelState(
                 model=model.name,
                 latency_budget_ms=model.latency_budget_ms,
-                minimum_agents=minimum_agents,
+                labels=placement.labels,
+                minimum_agents=placement.needed(minimum_agents),
             ),
         )
 

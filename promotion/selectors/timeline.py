@@ -26,6 +26,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     Action.TOKEN_REVOKED: ("revoked a token", "retired"),
     Action.ENVIRONMENT_DEFINED: ("defined the environment", "done"),
     Action.TARGET_DEFINED: ("defined a target", "done"),
+    Action.PLACEMENT_CHANGED: ("placed the model on agents", "done"),
     Action.POLICY_REQUESTED: ("asked for the next policy", "open"),
     Action.POLICY_APPROVED: ("approved the next policy", "approved"),
     Action.POLICY_REJECTED: ("rejected the next policy", "rejected"),

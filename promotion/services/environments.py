@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -13,11 +14,14 @@ from governance.audit.actions import Action
 from governance.errors import Invalid
 from governance.models import Environment
 from governance.services.environments import define_environment
+from promotion import placement
 from promotion.models import Policy as PolicyRow
 from promotion.models import Target
 from promotion.policies import Policy as Rules
-from promotion.services import policies, policy_requests, publishing
+from promotion.selectors import placements as selected
+from promotion.services import placements, policies, policy_requests, publishing
 from promotion.services.journal import Journal
+from registry.models import RegisteredModel
 
 
 class _TargetDocument(BaseModel):
@@ -37,6 +41,8 @@ class EnvironmentDocument(BaseModel):
     policy: Rules = Rules()
     policies: dict[Literal["low", "medium", "high"], Rules] = {}
     """Rules for the models of a risk tier, instead of ``policy``."""
+    placements: dict[str, placement.Document] | None = None
+    """Where models run, by name; those not named run everywhere. As it is when left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +73,11 @@ def apply(*, slug: str, document: object, actor: Actor, dry_run: bool = False) -
     changes = [f"environment {slug}"] if defined.changed else []
     journal = Journal(actor)
     changes += _put_policies(defined.environment, parsed, actor=actor)
-    changes += _put_targets(defined.environment, parsed.targets, journal=journal)
+    moved = _put_targets(defined.environment, parsed.targets, journal=journal)
+    moved += _put_placements(defined.environment, parsed.placements, journal=journal)
+    if moved:
+        _publish(defined.environment, journal=journal)
+    changes += moved
     journal.write()
     if dry_run:
         transaction.set_rollback(True)
@@ -114,12 +124,7 @@ def _put_targets(
     if unknown or Target.Tier.LIVE not in wanted:
         message = "An environment has the target live, and may have the target dark."
         raise Invalid(message, targets=sorted(wanted))
-    present = {
-        target.tier: target
-        for target in Target.objects.select_for_update(of=("self",), no_key=True).filter(
-            environment=environment
-        )
-    }
+    present = {target.tier: target for target in _locked(environment)}
     changes = []
     for tier in sorted(wanted):
         target = present.get(tier) or Target(environment=environment, tier=tier)
@@ -129,12 +134,49 @@ def _put_targets(
             continue
         target.mirror_fraction = fraction
         target.save(force_insert=tier not in present)
-        present[tier] = target
         journal.target(Action.TARGET_DEFINED, target, mirror_fraction=fraction)
         changes.append(f"target {environment.slug}/{tier}")
-    if changes:
-        for tier in sorted(present):
-            publishing.publish(
-                present[tier], cause="environment defined", journal=journal, now=timezone.now()
-            )
     return changes
+
+
+def _put_placements(
+    environment: Environment,
+    documents: dict[str, placement.Document] | None,
+    *,
+    journal: Journal,
+) -> list[str]:
+    """Place the models that are named; those that are not, and were, run everywhere again."""
+    if documents is None:
+        return []
+    named = {*documents, *selected.in_environment(environment.pk)}
+    models = {one.name: one for one in RegisteredModel.objects.filter(name__in=named)}
+    if unknown := sorted(documents.keys() - models.keys()):
+        message = "Only a model that is registered can be placed."
+        raise Invalid(message, placements=unknown)
+    wanted = {
+        models[name]: placements.parse(documents.get(name, placement.Document()).model_dump())
+        for name in named
+    }
+    targets = {target.tier: target for target in _locked(environment)}
+    changed = placements.put(
+        environment,
+        wanted,
+        targets=targets,
+        reason="applied as code",
+        journal=journal,
+        now=timezone.now(),
+    )
+    return [f"placement of {name} in {environment.slug}" for name in changed]
+
+
+def _locked(environment: Environment) -> QuerySet[Target]:
+    rows = Target.objects.select_for_update(of=("self",), no_key=True).filter(
+        environment=environment
+    )
+    return rows.select_related("environment").order_by("tier")
+
+
+def _publish(environment: Environment, *, journal: Journal) -> None:
+    """Tell all tiers: what they should do may have changed."""
+    for target in _locked(environment):
+        publishing.publish(target, cause="environment defined", journal=journal, now=timezone.now())

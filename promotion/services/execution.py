@@ -13,7 +13,7 @@ from promotion import gates, rules
 from promotion.models import Approval, Deployment, Request, Rollout, Target
 from promotion.models.requests import REPLACING
 from promotion.policies import Policy as Rules
-from promotion.selectors import approvers, facts, fleet_facts
+from promotion.selectors import approvers, facts, fleet_facts, placements
 from promotion.services import publishing, rollouts
 from promotion.services.journal import Journal
 from promotion.services.rollouts.beginning import TIER
@@ -68,9 +68,12 @@ def execute(
     target = targets.get(TIER[request.kind])
     found = Rules.model_validate(request.policy.document)
     # The minimum is of those who answer: one dark agent is enough to score copies.
-    minimum = 1 if request.kind == Request.Kind.DEPLOY_DARK else found.minimum_agents
-    if target is None or len(fleet_facts.required(target, now=now)) < minimum:
-        return _wait(request, f"waiting for {minimum} agent(s)", journal)
+    placement = placements.of(request.model_id, request.environment_id)
+    is_dark = request.kind == Request.Kind.DEPLOY_DARK
+    minimum = 1 if is_dark else placement.needed(found.minimum_agents)
+    if target is None or len(fleet_facts.required(target, placement, now=now)) < minimum:
+        which = f" ({placement.words()})" if placement.labels else ""
+        return _wait(request, f"waiting for {minimum} agent(s){which}", journal)
     if blocked := _blocked(request, champion=champion, rules=found, now=now):
         return _wait(request, blocked, journal)
     refuse_if_in_progress(request)

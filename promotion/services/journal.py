@@ -16,6 +16,7 @@ from promotion.models import (
     Comment,
     Deployment,
     Incident,
+    Placement,
     Request,
     Review,
     Rollout,
@@ -167,6 +168,23 @@ class Journal:
                 subject=f"incident:{incident.pk}",
                 model=name,
                 environment=slug,
+                details={**facts, **details},
+            )
+        )
+
+    def placement(self, action: Action, placement: Placement, **details: object) -> None:
+        """A model was placed on other agents."""
+        facts = {"labels": dict(placement.labels), "minimum": placement.minimum}
+        name = placement.model.name
+        self._entries.append(
+            partial(
+                audit.record,
+                action,
+                actor=self.actor,
+                object=f"model:{name}",
+                subject=f"placement:{placement.pk}",
+                model=name,
+                environment=placement.environment.slug,
                 details={**facts, **details},
             )
         )

@@ -7,23 +7,27 @@ from django.utils import timezone
 
 from promotion.adapters import hints
 from promotion.models import Agent, Telling
-from promotion.selectors import fleet_facts
+from promotion.placement import EVERYWHERE
+from promotion.selectors import fleet_facts, placements
 from registry.models import ModelVersion
 
 AT_ONCE = 16
 
 
 def tell(*, action: str, target_id: UUID, version_id: UUID, generation: int) -> int:
-    """Send a hint to every agent of a target that is heard of; return how many took it.
+    """Send a hint to every agent that is heard of and placed; return how many took it.
 
     The hints go out side by side, so that one agent which does not answer holds
     up no other, and outside any transaction.
     """
     now = timezone.now()
     version = ModelVersion.objects.select_related("model").get(pk=version_id)
+    # What is unloaded may be so because its agent is no longer among the placed.
+    placed = placements.on(version.model_id, target_id) if action == "load" else EVERYWHERE
     agents = list(
         Agent.objects.filter(
             target=target_id,
+            labels__contains=dict(placed.labels),
             left_at=None,
             evicted_at=None,
             report__at__gt=now - fleet_facts.lease(),

@@ -80,6 +80,8 @@ class Rig:
     def _items(self, document: Mapping[str, Any]) -> list[dict[str, Any]]:
         items = []
         for model in document["models"]:
+            if not model["placement"]["labels"].items() <= self.agent.labels.items():
+                continue
             slots = {s: [model[s]] for s in ("champion", "candidate", "bake", "spare") if model[s]}
             for slot, refs in {**slots, "dark": model["dark"], "load": model["load"]}.items():
                 items += [self._item(model["model"], ref, slot) for ref in refs]

@@ -75,6 +75,8 @@ class Rig:
     def items(self, document: dict[str, Any]) -> list[dict[str, Any]]:
         items = []
         for model in document["models"]:
+            if not model["placement"]["labels"].items() <= self.agent.labels.items():
+                continue
             slots = {s: [model[s]] for s in ("champion", "candidate", "bake", "spare") if model[s]}
             for slot, refs in {**slots, "dark": model["dark"], "load": model["load"]}.items():
                 for ref in refs:
@@ -111,12 +113,16 @@ class World:
     def __init__(self) -> None:
         self.rigs: list[Rig] = []
 
-    def agent(self, name: str, environment: str = "prod-eu", tier: str = "live") -> Rig:
+    def agent(
+        self, name: str, environment: str = "prod-eu", tier: str = "live", **labels: str
+    ) -> Rig:
         token = agents.issue_join_token(
             environment=environment, tier=tier, uses=1, lifetime=timedelta(hours=1), actor=SET_UP
         )
         joined = agents.enrol(
-            body=wire.Enrolment.model_validate({"join_token": token, "name": name})
+            body=wire.Enrolment.model_validate(
+                {"join_token": token, "name": name, "labels": labels}
+            )
         )
         rig = Rig(joined.agent, joined.secret)
         rig.obey()

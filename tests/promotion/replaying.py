@@ -4,7 +4,15 @@ from collections.abc import Mapping
 from itertools import pairwise
 
 from governance.audit.models import Entry
-from promotion.models import Agent, Deployment, Request, Rollout, ServingInterval, Target
+from promotion.models import (
+    Agent,
+    Deployment,
+    Placement,
+    Request,
+    Rollout,
+    ServingInterval,
+    Target,
+)
 from promotion.replay import Past, replay
 from promotion.selectors.past import events_of
 from registry.models import ModelVersion
@@ -34,6 +42,10 @@ def the_log_tells_the_tables() -> None:
     assert _told(past.targets, "generation") == {
         str(row.pk): (row.generation,) for row in Target.objects.all()
     }
+    assert _told(past.placements, "model", "environment", "labels") == {
+        str(row.pk): (row.model.name, row.environment.slug, row.labels)
+        for row in Placement.objects.select_related("model", "environment")
+    }
     for target in Target.objects.prefetch_related("states"):
         numbers = sorted(state.generation for state in target.states.all())
         # Without a gap, but where an operator said what holds after a history was lost.
@@ -45,8 +57,8 @@ def the_log_tells_the_tables() -> None:
 
 
 def _agents_are_as_told(past: Past) -> None:
-    assert _told(past.agents, "present", "cordoned") == {
-        str(row.pk): (row.left_at is None, row.cordoned) for row in Agent.objects.all()
+    assert _told(past.agents, "present", "cordoned", "labels") == {
+        str(row.pk): (row.left_at is None, row.cordoned, row.labels) for row in Agent.objects.all()
     }
     running: dict[str, set[tuple[str, str, str]]] = {key: set() for key in past.agents}
     for one in ServingInterval.objects.filter(ended_at=None).select_related("version__model"):

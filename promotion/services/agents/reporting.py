@@ -77,7 +77,7 @@ def _store(*, agent_id: UUID, body: wire.Report, actor: Actor, now: datetime) ->
     if agent.left_at is not None:
         agent.left_at = None
         agent.save(update_fields=["left_at"])
-        journal.agent(Action.AGENT_ENROLLED, agent, returned=True)
+        journal.agent(Action.AGENT_ENROLLED, agent, returned=True, labels=dict(agent.labels))
     _finish_tellings(agent, after, now=now)
     journal.write()
 

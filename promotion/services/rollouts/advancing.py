@@ -61,11 +61,12 @@ def _count(context: Context) -> steps.Tally:
         .order_by("id")
     )
     voices = fleet_facts.voices([row.agent_id for row in rows], now=now)
+    placement = context.placement
     done, refused, waiting, silent = [], [], [], []
     seen = [_seen(context, row, voices[row.agent_id]) for row in rows if row.agent_id in voices]
     for row in rows:
         voice = voices.get(row.agent_id)
-        if row.agent.left_at is not None or row.agent.cordoned:
+        if row.agent.left_at or row.agent.cordoned or not placement.covers(row.agent.labels):
             continue  # Not required any more: leaving never halts a rollout.
         if voice is None:
             silent.append(row.agent.name)

@@ -8,8 +8,9 @@ from uuid import UUID
 from governance.actors import Actor
 from governance.audit.actions import Action
 from promotion.models import Deployment, Request, Rollout, RolloutStep, Target
+from promotion.placement import Placement
 from promotion.policies import Policy as Rules
-from promotion.selectors import fleet_facts
+from promotion.selectors import fleet_facts, placements
 from promotion.services import publishing
 from promotion.services.journal import Journal
 
@@ -31,6 +32,11 @@ class Context:
     def target(self) -> Target:
         """The tier this rollout works on."""
         return next(t for t in self.targets.values() if t.pk == self.rollout.target_id)
+
+    @property
+    def placement(self) -> Placement:
+        """Where the model runs now. One query, and it may change from step to step."""
+        return placements.of(self.request.model_id, self.request.environment_id)
 
     def publish(self, cause: str, *, tier: str = "", may_remove: Iterable[str] = ()) -> int:
         """Publish this rollout's target, or another tier of the environment."""
@@ -94,7 +100,8 @@ def ask(rollout: Rollout, target: Target, *, now: datetime) -> None:
         rows = rollout.steps.filter(step=Rollout.Step.COMMIT)
         earlier = {row.agent_id: (row.requests_before, row.errors_before) for row in rows}
     steps = []
-    for agent in fleet_facts.required(target, now=now):
+    placement = placements.on(rollout.request.model_id, target.pk)
+    for agent in fleet_facts.required(target, placement, now=now):
         requests, errors = earlier.get(agent.pk) or fleet_facts.counted(agent, digest)
         step = RolloutStep(
             rollout=rollout,

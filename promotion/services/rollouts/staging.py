@@ -40,10 +40,21 @@ def enter(context: Context, stage: stages.Stage) -> None:
 def choose(context: Context, stage: stages.Stage) -> None:
     """Write down who gets the new answers, before the state is built from it."""
     rollout = context.rollout
-    agents = [agent.name for agent in fleet_facts.required(context.target, now=context.now)]
+    found = fleet_facts.required(context.target, context.placement, now=context.now)
+    agents = [agent.name for agent in found]
     # One salt for all stages: who was chosen stays chosen when the weight grows.
     rollout.switch = stage.switch(agents, salt=str(rollout.pk))
     rollout.save(update_fields=["step", "stage", "switch"])
+
+
+def lacks(context: Context) -> str:
+    """Say how many agents are missing for the next step, or ``""``: with too few it waits."""
+    if context.request.kind == Request.Kind.DEPLOY_DARK:
+        return ""
+    placement = context.placement
+    needed = placement.needed(context.rules.minimum_agents)
+    there = len(fleet_facts.required(context.target, placement, now=context.now))
+    return f"{there} of {needed} agents are there" if there < needed else ""
 
 
 def is_deserted(context: Context, counted: frozenset[str]) -> bool:

@@ -44,7 +44,7 @@ def after_load(context: Context, tally: Tally) -> None:
     """All have it ready: go on, or call it dark. One refuses: nothing has changed, so stop."""
     if tally.refused:
         _fail(context, tally)
-    elif tally.all_done():
+    elif tally.all_done() and not staging.lacks(context):
         if context.request.kind == Request.Kind.DEPLOY_DARK:
             _call_dark(context)
         else:
@@ -62,7 +62,7 @@ def after_stage(context: Context, tally: Tally) -> None:
         staging.choose(context, stage)
         generation = context.publish(f"others share: request {context.request.pk}")
         context.enter(Rollout.Step.STAGE, seconds=stage.seconds, generation=generation)
-    elif not tally.all_done():
+    elif not tally.all_done() or staging.lacks(context):
         _halt_when_due(context, tally)
     elif context.now < context.rollout.deadline:
         watching.heal(context)
@@ -238,7 +238,8 @@ def _fail(context: Context, tally: Tally) -> None:
 
 def _give_up(context: Context, tally: Tally) -> None:
     """This attempt is over; the request goes back to approved, until it expires."""
-    why = f"not loaded in time by {tally.open_names()}"
+    missing = staging.lacks(context) if tally.all_done() else ""
+    why = missing or f"not loaded in time by {tally.open_names()}"
     context.end(Rollout.Step.FAILED, Action.ROLLOUT_FAILED, why)
     context.publish(f"out of time: request {context.request.pk}")
     request = context.request
@@ -252,7 +253,10 @@ def _halt_when_due(context: Context, tally: Tally) -> None:
     rollout = context.rollout
     due = rollout.step_at + timedelta(seconds=context.rules.load_seconds)
     if context.now >= due and rollout.halted_at is None:
-        watching.halt(context, f"halted: {tally.open_names()} did not confirm in time")
+        missing = staging.lacks(context) if tally.all_done() else ""
+        watching.halt(
+            context, f"halted: {missing or f'{tally.open_names()} did not confirm in time'}"
+        )
 
 
 def _refusal_words(tally: Tally) -> str:

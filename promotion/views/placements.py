@@ -1,0 +1,83 @@
+"""Placing a model: which agents take it, and what that will do."""
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods
+
+from governance import access
+from governance.access import Permission
+from governance.errors import GovernanceError, Invalid, NotFound
+from promotion.selectors import model_page
+from promotion.services import placements
+from promotion.views.frame import STATUS, actor_of, framed, page, problems_of, visible
+
+LONGEST_NUMBER = 5
+
+
+@require_http_methods(["GET", "POST"])
+@page
+def place(request: HttpRequest, environment: str, name: str) -> HttpResponse:
+    """Say where it runs and where it would; then do it."""
+    places = [one for one in visible(request) if one.slug == environment]
+    if not places:
+        message = f"There is no environment {environment}."
+        raise NotFound(message)
+    found = model_page.model_page(name, places, now=timezone.now())
+    access.require(
+        actor_of(request), Permission.OPERATE, environment=places[0], group=found.model.group
+    )
+    error: GovernanceError | None = None
+    if request.method == "POST":
+        try:
+            _place(request, environment, name)
+        except GovernanceError as refusal:
+            error = refusal
+        else:
+            messages.success(request, f"{name} is placed. Agents follow one by one.")
+            return HttpResponseRedirect(reverse("model", args=[name]))
+    now = found.places[0].placement
+    form = request.POST or {
+        "labels": "\n".join(f"{key}={value}" for key, value in sorted(now.labels.items())),
+        "minimum": "" if now.minimum is None else str(now.minimum),
+    }
+    context = {
+        "nav": "models",
+        "place": found.places[0],
+        "model": found.model,
+        "form": form,
+        "error": error,
+        "problems": problems_of(error) if error else {},
+    }
+    status = STATUS.get(type(error), 400) if error else 200
+    return framed(request, "place.html", context, status=status)
+
+
+def _place(request: HttpRequest, environment: str, name: str) -> None:
+    minimum = request.POST.get("minimum", "").strip()
+    is_number = minimum.isascii() and minimum.isdigit() and len(minimum) <= LONGEST_NUMBER
+    if minimum and not is_number:
+        message = "Say how many agents a rollout needs."
+        raise Invalid(message, minimum="must be a whole number, or empty")
+    placements.place(
+        environment=environment,
+        model=name,
+        document={
+            "labels": _labels(request.POST.get("labels", "")),
+            "minimum": int(minimum) if minimum else None,
+        },
+        reason=request.POST.get("reason", "").replace("\r\n", "\n"),
+        actor=actor_of(request),
+    )
+
+
+def _labels(text: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for line in filter(None, map(str.strip, text.splitlines())):
+        key, sign, value = line.partition("=")
+        if not sign or not key:
+            message = "Write one label a line."
+            raise Invalid(message, labels="must be key=value, one a line")
+        found[key.strip()] = value.strip()
+    return found
