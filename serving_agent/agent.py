@@ -39,6 +39,7 @@ from serving_agent.ports import DarkScorer, MirrorSettings, Recorder, RecordingS
 from serving_agent.reconcile import Reconciler, Work
 from serving_agent.reports import Refused, Report, of_event
 from serving_agent.runtime import Runtime, Unloaded
+from serving_agent.self_check import SelfCheck
 from serving_agent.settings import Settings
 from serving_agent.state import Identity, State
 from serving_agent.store import Store
@@ -82,7 +83,12 @@ class Agent:
         self._reconciler = self._make_reconciler()
         self._courier = self._make_courier()
         self._recorder, self._dark = self._make_recording()
-        self._gate = Gate(started=lambda: self._reconciler.settled)
+        self._self_check = SelfCheck(
+            self._runtime.loaded, seconds=settings.check_seconds, patience=settings.check_patience
+        )
+        self._gate = Gate(
+            started=lambda: self._reconciler.settled, wedged=self._self_check.is_wedged
+        )
         self._metrics = Metrics(
             loaded=self._runtime.loaded,
             generation=lambda: self._courier.generation,
@@ -200,6 +206,7 @@ class Agent:
         threads = [
             threading.Thread(target=self._reconciler.run, name="reconcile", daemon=True),
             threading.Thread(target=self._courier.run, name="courier", daemon=True),
+            threading.Thread(target=self._self_check.run, name="self-check", daemon=True),
         ]
         for thread in threads:
             thread.start()
@@ -255,6 +262,7 @@ class Agent:
         self._gate.draining = True
         self._courier.stop()
         self._reconciler.stop()
+        self._self_check.stop()
         await asyncio.sleep(LAME_DUCK)
         for one in listeners:
             one.should_exit = True

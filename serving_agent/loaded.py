@@ -71,6 +71,8 @@ class Loaded:
         self._session: Session | None = session
         self._golden = golden
         self._lock = threading.Lock()
+        self.answers: bool | None = None
+        """Whether its golden transaction came out right when it was last put; None: not yet."""
         self._checked_at = float("-inf")
         self._check_passed = False
 

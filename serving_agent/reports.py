@@ -40,6 +40,7 @@ class VersionReport(msgspec.Struct, frozen=True):
     memory_bytes: int = 0
     load_seconds: float = 0.0
     golden: Golden | None = None
+    answers: bool | None = None
     in_flight: int = 0
     requests: int = 0
     errors: int = 0
@@ -133,6 +134,7 @@ def of_loaded(one: Loaded) -> VersionReport:
         memory_bytes=one.memory_bytes,
         load_seconds=round(one.load_seconds, 3),
         golden=golden,
+        answers=one.answers,
         in_flight=one.in_flight,
         requests=one.requests,
         errors=one.errors,

@@ -91,6 +91,11 @@ class Settings(BaseSettings):
     dear_ms: float = Field(default=0.5, gt=0)
     """What takes longer is scored by the workers; handing it over costs a fifth of that."""
 
+    check_seconds: float = Field(default=5.0, gt=0)
+    """How often each version in memory is asked for its golden transaction."""
+    check_patience: float = Field(default=10.0, gt=0)
+    """Seconds after which one that has not answered is reported as wedged."""
+
     drain_seconds: float = Field(default=15.0, ge=0)
 
     @field_validator("labels", mode="before")

@@ -207,7 +207,7 @@ def _trouble(agent: Agent, *, now: datetime) -> Alarm | None:
     if observed.is_silent(agent, now=now):
         what = f"agent {agent.name} is silent. What it serves is unknown."
         since = report.at if report else agent.enrolled_at
-        return _at(agent, what, since, "Start it again, or cordon it.")
+        return _at(agent, what, since, "Start it again, or evict it.", evict=True)
     if report and is_cloned(report, now=now):
         what = f"agent {agent.name} is two processes under one name. What either serves is unknown."
         remedy = "End one of them, or evict both."

@@ -57,11 +57,12 @@ class Gate:
     """Whether callers should come here at all."""
 
     started: Callable[[], bool]
+    wedged: Callable[[], bool]
     draining: bool = False
 
     @property
     def ready(self) -> bool:
-        return not self.draining and self.started()
+        return not self.draining and self.started() and not self.wedged()
 
 
 @dataclass(frozen=True, slots=True)
