@@ -101,7 +101,7 @@ class Latency(Strict):
     """Which part of the distribution is compared with the budget."""
 
     answers: Annotated[int, Field(ge=1)] = 100
-    """Answers that an agent must have measured for its figure to count."""
+    """Answers that agents must have measured in the last hour, all together."""
 
 
 class Memory(Strict):

@@ -1,10 +1,11 @@
 """What agents send, checked strictly before anything reads it. No framework, no database."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from governance.names import is_slug, problem_with
+from promotion.latencies import LARGEST_SUM, SIZE
 
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Count = Annotated[int, Field(ge=0, lt=2**53)]  # what JSON numbers hold exactly
@@ -41,12 +42,43 @@ class Golden(_Lenient):
         return value if value is None or value < float("inf") else None
 
 
-class Latency(_Lenient):
+class Window(_Lenient):
+    """Answers of the last so many seconds."""
+
     count: Count
+    seconds: Count = 60
     mean_ms: Number = 0.0
+    sd_ms: Number = 0.0
     p50_ms: Number = 0.0
     p95_ms: Number = 0.0
     p99_ms: Number = 0.0
+
+
+class Counted(_Lenient):
+    """Answers since the version was loaded, by bucket of ``promotion.latencies``."""
+
+    first: Annotated[int, Field(ge=0, lt=SIZE)]
+    """The bucket that ``counts`` begins with."""
+    counts: Annotated[list[Count], Field(max_length=SIZE)]
+    sum_ms: Annotated[float, Field(ge=0, le=LARGEST_SUM)]
+    squares: Annotated[float, Field(ge=0, le=LARGEST_SUM)]
+
+    @model_validator(mode="after")
+    def _on_the_scale(self) -> Self:
+        if self.first + len(self.counts) > SIZE:
+            message = f"the scale has {SIZE} buckets"
+            raise ValueError(message)
+        return self
+
+
+class Latency(Window):
+    """The last minute, and more from agents that know more."""
+
+    windows: Annotated[list[Window], Field(max_length=8)] = []
+    since_load: Counted | None = None
+    over_budget: Count = 0
+    """Answers since load that took longer than ``budget_ms``, as the agent was told it."""
+    budget_ms: Number | None = None
 
 
 class Scores(_Lenient):
@@ -120,6 +152,8 @@ class Report(_Lenient):
     mirror: dict[str, Count] | None = None
     dark: dict[str, Count] | None = None
     resident_bytes: Count = 0
+    memory_budget_bytes: Count = 0
+    """What the agent may have resident; 0 when it does not say."""
     events: Annotated[list[Event], Field(max_length=1_000)] = []
 
 

@@ -16,6 +16,7 @@ from promotion.models import (
     DesiredState,
     Incident,
     JoinToken,
+    LatencySlot,
     Placement,
     Policy,
     PolicyApproval,
@@ -159,3 +160,10 @@ register(
 register(PolicyRequest)
 register(PolicyApproval)
 register(Waiver)
+register(
+    LatencySlot,
+    list_display=("version", "target", "at", "sum_ms", "over_budget"),
+    list_filter=("target",),
+    list_select_related=("version__model", "target__environment"),
+    search_fields=("version__model__name",),
+)

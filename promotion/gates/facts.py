@@ -17,6 +17,8 @@ class Facts:
         at: when they were gathered, in UTC.
         ran_on: what agents that hold the version report of it: name, golden transactions passed
             and in total, memory in bytes, answers measured and their latency.
+        latency: answers of the last hour on all agents that ran it, added up: how many, mean,
+            deviation and quantiles; empty where none say how they are distributed.
         live_hours: environment -> hours that an agent heard now has answered with it.
         inputs_added, inputs_removed, inputs_narrowed: features, against the champion's; None
             where there is no champion.
@@ -43,6 +45,7 @@ class Facts:
     mean_absolute_difference: float = 0.0
     at: str = ""
     ran_on: tuple[Mapping[str, Any], ...] = ()
+    latency: Mapping[str, float] = field(default_factory=dict)
     live_hours: Mapping[str, float] = field(default_factory=dict)
     inputs_added: tuple[str, ...] | None = None
     inputs_removed: tuple[str, ...] | None = None

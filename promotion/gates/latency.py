@@ -1,10 +1,15 @@
 """Agents that ran it measured answers within the model's latency budget."""
 
+from collections.abc import Mapping
+
 from promotion.gates.facts import Facts
 from promotion.policies import Policy
+from promotion.policy_parts import Latency
 from promotion.verdicts import GateResult, not_asked
 
 NAME = "latency"
+TRAFFIC = "Deploy it dark or in a lower environment, and let transactions pass."
+SMALLER = "Make it smaller, or give the agents more."
 
 
 def judge(facts: Facts, policy: Policy) -> GateResult:
@@ -14,6 +19,32 @@ def judge(facts: Facts, policy: Policy) -> GateResult:
     budget = facts.latency_budget_ms
     if budget is None:
         return GateResult(NAME, "not_applicable", "The model has no latency budget.")
+    if facts.latency:
+        return _of_all(facts.latency, asked, budget)
+    return _of_each(facts, asked, budget)
+
+
+def _of_all(latency: Mapping[str, float], asked: Latency, budget: float) -> GateResult:
+    """Judge what all agents have measured, added up."""
+    n, took = int(latency["answers"]), latency[f"{asked.percentile}_ms"]
+    found = {"percentile": asked.percentile, "budget_ms": budget, "measured_ms": took, "answers": n}
+    words = f"{asked.percentile} of {n:,} answers in the last hour is {took:.4g} ms"
+    if n < asked.answers:
+        return GateResult(
+            NAME,
+            "inconclusive",
+            f"Agents have measured {n:,} of {asked.answers:,} answers of it in the last hour.",
+            TRAFFIC,
+            found,
+        )
+    if took > budget:
+        reason = f"Its {words}; the budget is {budget:g} ms."
+        return GateResult(NAME, "failed", reason, SMALLER, found)
+    return GateResult(NAME, "passed", f"Its {words}, of {budget:g} ms.", facts=found)
+
+
+def _of_each(facts: Facts, asked: Latency, budget: float) -> GateResult:
+    """Judge agents of an older release one by one: their quantiles do not add up."""
     figures = {
         one["agent"]: one[f"{asked.percentile}_ms"]
         for one in facts.ran_on
@@ -25,7 +56,7 @@ def judge(facts: Facts, policy: Policy) -> GateResult:
             NAME,
             "inconclusive",
             f"No agent has measured {asked.answers} answers of it.",
-            "Deploy it dark or in a lower environment, and let transactions pass.",
+            TRAFFIC,
             found,
         )
     over = {agent: value for agent, value in figures.items() if value > budget}
@@ -35,7 +66,7 @@ def judge(facts: Facts, policy: Policy) -> GateResult:
             NAME,
             "failed",
             f"Its {asked.percentile} is {words}; the budget is {budget:g} ms.",
-            "Make it smaller, or give the agents more.",
+            SMALLER,
             found,
         )
     return GateResult(

@@ -5,6 +5,7 @@ from promotion.models.comments import Comment
 from promotion.models.deployments import Deployment
 from promotion.models.evidence import DarkTally, PredictionBatch
 from promotion.models.incidents import Incident
+from promotion.models.latencies import LatencySlot
 from promotion.models.placements import Placement
 from promotion.models.policy_requests import PolicyApproval, PolicyRequest
 from promotion.models.pulses import Pulse
@@ -25,6 +26,7 @@ __all__ = [
     "DesiredState",
     "Incident",
     "JoinToken",
+    "LatencySlot",
     "Placement",
     "Policy",
     "PolicyApproval",

@@ -8,9 +8,11 @@ from typing import Any
 from django.db.models import Q
 
 from governance.models import Environment
+from promotion import latencies
 from promotion.compatibility import compare_inputs
 from promotion.confirmation import Standing, confirm
 from promotion.gates.facts import Facts
+from promotion.latencies import total
 from promotion.models import (
     Agent,
     AgentReport,
@@ -22,6 +24,7 @@ from promotion.models import (
     Target,
 )
 from promotion.selectors import darkened, fleet_facts, placements
+from promotion.selectors.latencies import HOUR, latest
 from registry.models import ModelVersion
 
 REQUIRED = ("training", "datasets", "metrics", "environment_lock")
@@ -55,6 +58,7 @@ def gather(
         mean_absolute_difference=_mean(tally.sum_absolute_difference, scored) if tally else 0.0,
         at=now.astimezone(UTC).isoformat(),
         ran_on=tuple(_ran_on(version, now=now)),
+        latency=_latency(version, now=now),
         live_hours=_live_hours(version, now=now),
         inputs_added=inputs.added if inputs else None,
         inputs_removed=inputs.removed if inputs else None,
@@ -135,6 +139,16 @@ def _ran_on(version: ModelVersion, *, now: datetime) -> Iterator[dict[str, Any]]
             "p95_ms": latency.get("p95_ms", 0.0),
             "p99_ms": latency.get("p99_ms", 0.0),
         }
+
+
+def _latency(version: ModelVersion, *, now: datetime) -> dict[str, float]:
+    """How long its answers of the last hour took, on all agents together. One query."""
+    found = latencies.distribution(total(latest(version, since=now - HOUR)))
+    if found is None:
+        return {}
+    named = {"mean": found.mean_ms, "sd": found.sd_ms, "p50": found.p50_ms, "p95": found.p95_ms}
+    figures = {f"{name}_ms": round(ms, 4) for name, ms in {**named, "p99": found.p99_ms}.items()}
+    return {"answers": found.n, "over_budget": found.over_budget, **figures}
 
 
 def _live_hours(version: ModelVersion, *, now: datetime) -> dict[str, float]:

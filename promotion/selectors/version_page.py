@@ -1,6 +1,6 @@
 """One version: identity, contents, state per environment, evidence, and what happened to it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -8,7 +8,8 @@ from governance.errors import NotFound
 from governance.models import Environment
 from promotion.comparison import features
 from promotion.models import Agent, DarkTally, Deployment, Request
-from promotion.selectors import observed, timeline
+from promotion.selectors import latencies, observed, timeline
+from promotion.selectors.latencies import Timing
 from promotion.selectors.model_page import joined
 from promotion.selectors.observed import Champion, Item
 from promotion.selectors.promotions import with_approvals
@@ -26,6 +27,15 @@ class Golden:
     passed: object
     total: object
     max_error: object
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """How long one agent's answers took lately: a minute, ten, an hour."""
+
+    agent: Agent
+    environment: str
+    windows: list[Item]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +57,8 @@ class VersionPage:
     places: list[VersionPlace]
     requests: list[Request]
     tallies: list[Tally]
+    timings: list[Timing]
+    windows: list[Windows]
     golden: list[Golden]
     features: Mapping[str, str]
     outputs: list[Item]
@@ -99,6 +111,8 @@ def version_page(
             )
         ),
         tallies=tallies_of(DarkTally.objects.filter(version=version)),
+        timings=latencies.of_version(version, [place.pk for place in environments], now=now),
+        windows=list(_windows(version, agents, now=now)),
         golden=_golden(version, agents),
         features=features(manifest),
         outputs=_rows(manifest.get("outputs")),
@@ -168,6 +182,17 @@ def _golden(version: ModelVersion, agents: list[Agent]) -> list[Golden]:
                     )
                 )
     return found
+
+
+def _windows(version: ModelVersion, agents: list[Agent], *, now: datetime) -> Iterator[Windows]:
+    for agent in agents:
+        if observed.is_silent(agent, now=now):
+            continue
+        for item in observed.items(observed.report_of(agent)):
+            latency = _mapping(item.get("latency"))
+            rows = [row for row in _rows(latency.get("windows")) if row.get("count")]
+            if item.get("digest") == version.digest and rows:
+                yield Windows(agent, agent.target.environment.slug, rows)
 
 
 def _is(place: VersionPlace, state: str) -> bool:

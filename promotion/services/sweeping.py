@@ -16,7 +16,7 @@ from governance.actors import Actor
 from governance.errors import GovernanceError
 from promotion.models import Approval, Deployment, PolicyRequest, Pulse, Request, Rollout
 from promotion.selectors import darkened
-from promotion.services import execution, policy_requests, requests, rollouts
+from promotion.services import execution, latencies, policy_requests, requests, rollouts
 from registry.services import inspections
 
 logger = logging.getLogger(__name__)
@@ -43,6 +43,7 @@ def sweep() -> int:
     for deployment, days in darkened.overdue(now=now):
         seen += _try(partial(_retire, deployment, days))
     seen += _try(inspections.sweep_inspections)
+    seen += _try(partial(latencies.forget, now=now))
     Pulse.objects.update_or_create(name=Pulse.SWEEP, defaults={"at": timezone.now()})
     return seen
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+import numpy as np
 from django.db import transaction
 from django.utils import timezone
 
@@ -25,6 +26,7 @@ from promotion.models import Agent, AgentReport, DarkTally, Request, Rollout
 from promotion.selectors import states
 from promotion.services import agents, environments, requests
 from registry.models import Blob, Inspection, ModelVersion, RegisteredModel, VersionFile
+from tests.measured import measured
 
 SET_UP = Actor.from_task("set-up")
 PASSWORD = "correct horse battery"
@@ -255,6 +257,15 @@ class World:
         """Promote a version where no approval is needed, all the way."""
         self.ask(version, "production", environment)
         self.settle()
+
+    def took(self, environment: str, *, median_ms: float, answers: int = 4_000) -> None:
+        """Let the agents of an environment report how long their answers took."""
+        random = np.random.default_rng(7)
+        for rig in self.rigs:
+            if rig.agent.target.environment.slug == environment:
+                taken = median_ms * np.exp(random.normal(0.0, 0.45, size=answers))
+                latency = measured(taken.tolist(), budget_ms=30.0)
+                rig.say(rig.generation(), [{**one, "latency": latency} for one in rig.items()])
 
     def tally(
         self, version: ModelVersion, champion: ModelVersion, environment: str, pairs: int = 48_201

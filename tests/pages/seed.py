@@ -52,6 +52,7 @@ def story() -> None:
     waiting = world.ask(new, "production", "prod-eu", by=asha, ticket="RISK-311")
     world.sign(waiting, rosa, meaning="review")
     world.ask(payments[2], "production", "prod-us", by=asha)
+    world.took("prod-eu", median_ms=4.2)
     world.rigs[-3].obey()
     assert newest.number == 3
 

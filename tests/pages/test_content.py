@@ -348,3 +348,25 @@ def test_the_style_guide_shows_every_component_in_debug(
 
     assert "Every page is made of these" in styleguide(request).content.decode()
     assert browser(rosa).get("/styleguide/").status_code == 404
+
+
+def test_a_version_tells_how_long_its_answers_take(
+    world: World, rosa: User, browser: Callable[..., Client]
+) -> None:
+    world.environment("qa", "qa")
+    world.agent("qa-1", "qa")
+    world.agent("qa-2", "qa")
+    version = world.version(world.model("credit-default"))
+    address = "/models/credit-default/versions/1/"
+    assert "How long answers take" not in text(browser(rosa), address)
+    world.champion(version, "qa")
+
+    world.took("qa", median_ms=8.0, answers=1_000)
+
+    page = text(browser(rosa), address)
+    assert "How long answers take" in page
+    assert "2,000" in page, "both agents together"
+    assert "last hour" in page
+    assert "budget 30 ms" in page
+    assert 'class="bar-latency"' in page
+    assert page.count("3,600 s") == 2, "each agent's own windows"

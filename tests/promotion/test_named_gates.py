@@ -46,6 +46,7 @@ GOOD = {
     "latency_budget_ms": 30.0,
     "resident": {"eu-1": 300_000_000},
 }
+TIMED = {"answers": 100, "mean_ms": 2.0, "sd_ms": 1.0, "p50_ms": 2.0, "p95_ms": 4.0, "p99_ms": 9.0}
 ASKED = {
     "golden": {},
     "inputs": {},
@@ -108,6 +109,10 @@ def test_all_pass_when_everything_is_as_it_should_be():
         ({"champion": None}, "dark_comparison", "not_applicable"),
         ({"ran_on": ({**AGENT, "p99_ms": 31.0},)}, "latency", "failed"),
         ({"ran_on": ({**AGENT, "answers": 99},)}, "latency", "inconclusive"),
+        ({"latency": TIMED, "ran_on": ()}, "latency", "passed"),
+        ({"latency": {**TIMED, "p99_ms": 31.0}}, "latency", "failed"),
+        ({"latency": {**TIMED, "answers": 99}}, "latency", "inconclusive"),
+        ({"latency": TIMED, "latency_budget_ms": None}, "latency", "not_applicable"),
         ({"latency_budget_ms": None}, "latency", "not_applicable"),
         ({"ran_on": ({**AGENT, "memory_bytes": 0},)}, "memory", "inconclusive"),
         ({"resident": {"eu-1": 900_000_000}}, "memory", "failed"),

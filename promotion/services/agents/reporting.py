@@ -14,7 +14,7 @@ from governance.errors import Invalid, Unauthenticated
 from promotion import health, history, wire
 from promotion.models import Agent, AgentReport, ServingInterval, Target, Telling
 from promotion.selectors import fleet_facts
-from promotion.services import histories, rollouts
+from promotion.services import histories, latencies, rollouts
 from promotion.services.journal import Journal
 from registry.models import ModelVersion
 
@@ -70,6 +70,8 @@ def _store(*, agent_id: UUID, body: wire.Report, actor: Actor, now: datetime) ->
     after = _row(agent, body, now)
     _follow(before, after, run=run, now=now)
     after.save(force_insert=before is None, force_update=before is not None)
+    if run is not health.Run.RETURNED:  # Of a clone nobody knows what was counted already.
+        latencies.add(agent=agent, before=before, after=after)
     journal = Journal(actor)
     _note_clone(agent, before, after, journal=journal)
     _note_serving(agent, before, after, journal=journal, now=now)
@@ -105,6 +107,7 @@ def _row(agent: Agent, body: wire.Report, now: datetime) -> AgentReport:
             "mirror": body.mirror,
             "dark": body.dark,
             "resident_bytes": body.resident_bytes,
+            "memory_budget_bytes": body.memory_budget_bytes,
             "held": list(body.held),
         },
     )
