@@ -134,7 +134,8 @@ def _plot(sums: Sums, budget: float | None) -> Plot:
     return Plot(
         bars=bars,
         marks=[
-            _mark(x(ms), f"{name} {ms:.3g}", line=line) for line, (name, ms) in enumerate(quantiles)
+            _mark(x(ms), f"{name} {ms:.3g} ms", line=line)
+            for line, (name, ms) in enumerate(quantiles)
         ],
         budget=_mark(x(budget), f"budget {budget:g} ms", line=0) if budget else None,
         ticks=[(x(latencies.edge(place)), _tick(place)) for place in _doublings(first, last)],

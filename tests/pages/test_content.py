@@ -370,3 +370,21 @@ def test_a_version_tells_how_long_its_answers_take(
     assert "budget 30 ms" in page
     assert 'class="bar-latency"' in page
     assert page.count("3,600 s") == 2, "each agent's own windows"
+
+
+def test_a_version_that_made_room_says_so(
+    world: World, rosa: User, browser: Callable[..., Client]
+) -> None:
+    world.environment("qa", "qa")
+    rig = world.agent("qa-1", "qa")
+    world.champion(world.version(world.model("credit-default")), "qa")
+    gone = {"phase": "failed", "reason": "EVICTED_MEMORY", "detail": "made room for another"}
+
+    rig.say(
+        rig.generation(), [{**one, **gone} for one in rig.items()], memory_budget_bytes=2 * 10**9
+    )
+
+    page = text(browser(rosa), "/models/credit-default/versions/1/")
+    assert "EVICTED_MEMORY" in page
+    assert "made room for another" in page
+    assert "2.0 GB resident" in text(browser(rosa), "/fleet/")
