@@ -1,12 +1,15 @@
 """Reads a policy as people write it: YAML, of which JSON is a part. Plain values only."""
 
+import math
 from typing import Any
 
 import yaml
 
 from governance.errors import Invalid
+from governance.names import problem_with
 
 LONGEST = 64 * 1024
+LARGEST_INTEGER = 2**53
 _TIMESTAMP = "tag:yaml.org,2002:timestamp"
 
 
@@ -25,7 +28,28 @@ def parse(text: str) -> dict[str, Any]:
         raise _refusal(" ".join(str(error).split())[:300]) from None
     if not isinstance(document, dict) or not all(isinstance(key, str) for key in document):
         raise _refusal("must be a mapping, such as `approvals: 1`")
+    _refuse_what_json_cannot_hold(document)
     return document
+
+
+def _refuse_what_json_cannot_hold(document: object) -> None:
+    """Hold that what is written here is what is stored and hashed: plain numbers and texts."""
+    level = [document]
+    while level:
+        inner: list[object] = []
+        for one in level:
+            if isinstance(one, dict):
+                inner += [*one.keys(), *one.values()]
+            elif isinstance(one, list):
+                inner += one
+            elif isinstance(one, str):
+                if problem := problem_with(one, limit=LONGEST, blank=True):
+                    raise _refusal(f"holds a text that {problem}")
+            elif isinstance(one, float) and not math.isfinite(one):
+                raise _refusal("holds a number that is none")
+            elif isinstance(one, int) and abs(one) > LARGEST_INTEGER:
+                raise _refusal("holds an integer beyond 2^53")
+        level = inner
 
 
 def write(document: object) -> str:

@@ -1,15 +1,16 @@
 """Policies: what is in force where, one document in words, and what another would change."""
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from governance.errors import NotFound
 from governance.models import Environment
-from promotion import gates, policy_reading, policy_text
+from promotion import gates, policy_reading, policy_text, waiving
 from promotion.gates.facts import Facts
-from promotion.models import Approval, Policy, PolicyApproval, PolicyRequest, Request
+from promotion.models import Approval, Policy, PolicyApproval, PolicyRequest, Request, Waiver
 from promotion.policies import Policy as Rules
 from promotion.policy_reading import Term, TermChange
 from promotion.selectors import timeline
@@ -76,6 +77,8 @@ class Tried:
     request: Request
     needed: int
     failing: list[GateResult]
+    waived: list[GateResult]
+    """Gates that pass only because a risk officer had waived them then."""
     judged: bool
 
     @property
@@ -145,7 +148,7 @@ def policy_page(policy: Policy, *, against: int | None = None) -> PolicyPage:
 
 
 def try_on_past(rules: Rules, environment: Environment, *, tier: str, last: int) -> list[Tried]:
-    """Judge the last requests of an environment again, by ``rules``. Two queries.
+    """Judge the last requests of an environment again, by ``rules``. At most three queries.
 
     Only those that would follow a document of ``tier``: of the models of that tier; or,
     with none, of the models whose tier has no document of its own here.
@@ -157,17 +160,33 @@ def try_on_past(rules: Rules, environment: Environment, *, tier: str, last: int)
         own = Policy.objects.filter(environment=environment).exclude(tier="").values("tier")
         rows = rows.exclude(model__risk_tier__in=own)
     related = rows.select_related("deployment__version", "model", "environment", "policy")
-    return [_tried(row, rules) for row in related.order_by("-created_at")[: min(last, MOST_TRIED)]]
+    past = list(related.order_by("-created_at")[: min(last, MOST_TRIED)])
+    given = _waivers_for(past, environment) if rules.waivers else {}
+    return [_tried(row, rules, given.get(row.deployment.version_id, [])) for row in past]
 
 
-def _tried(request: Request, rules: Rules) -> Tried:
+def _waivers_for(past: list[Request], environment: Environment) -> Mapping[UUID, list[Waiver]]:
+    """Waivers of the versions that were asked for, whenever they held."""
+    versions = {row.deployment.version_id for row in past}
+    found: dict[UUID, list[Waiver]] = defaultdict(list)
+    for waiver in Waiver.objects.filter(environment=environment, version__in=versions):
+        found[waiver.version_id].append(waiver)
+    return found
+
+
+def _tried(request: Request, rules: Rules, given: list[Waiver]) -> Tried:
+    """Judge one again, with the waivers that held when it was asked."""
     stored = request.facts
     judged = bool(stored)
     results = gates.judge(request.kind, Facts.from_document(stored), rules) if judged else []
+    results = waiving.applied(
+        results, given, policy=rules, persons=request.persons, now=request.created_at
+    )
     return Tried(
         request=request,
         needed=rules.quorum(request.kind).count,
         failing=[result for result in results if not result.passes()],
+        waived=[result for result in results if result.outcome == "waived"],
         judged=judged,
     )
 
@@ -185,6 +204,11 @@ class PolicyRequestPage:
     @property
     def otherwise(self) -> list[Tried]:
         return [one for one in self.tried if one.otherwise]
+
+    @property
+    def waived(self) -> int:
+        """Requests that pass, but not without a risk officer's waiver."""
+        return sum(bool(one.waived) and one.passes for one in self.tried)
 
     @property
     def given(self) -> int:
@@ -311,4 +335,5 @@ def document_of_trial(tried: Tried) -> dict[str, Any]:
         "otherwise": tried.otherwise,
         "approvals_needed": {"then": request.approvals_needed, "by_this": tried.needed},
         "failing": [result.as_document() for result in tried.failing],
+        "waived": [result.as_document() for result in tried.waived],
     }

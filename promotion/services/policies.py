@@ -1,5 +1,7 @@
 """Puts policies in force. A document is never changed, only followed by the next."""
 
+import re
+
 from pydantic import ValidationError
 
 from governance import access
@@ -12,6 +14,9 @@ from promotion import content
 from promotion.models import Policy as PolicyRow
 from promotion.policies import TIERS
 from promotion.policies import Policy as Rules
+
+NO_FIELD = re.compile(r"constrained-|.*\[")
+"""What the library puts into a path to name an alternative, and nobody has written."""
 
 
 def read(document: object) -> Rules:
@@ -28,8 +33,15 @@ def read(document: object) -> Rules:
 
 
 def problems_of(error: ValidationError) -> dict[str, str]:
-    """What is wrong with a document, by the path of the field."""
-    return {".".join(map(str, e["loc"])) or "document": e["msg"] for e in error.errors()}
+    """What is wrong with a document, by the path of the field.
+
+    Where a field may be one thing or another, both complaints are told.
+    """
+    found: dict[str, dict[str, None]] = {}
+    for one in error.errors():
+        named = [str(part) for part in one["loc"] if not NO_FIELD.match(str(part))]
+        found.setdefault(".".join(named) or "document", {})[one["msg"]] = None
+    return {path: "; or: ".join(told) for path, told in found.items()}
 
 
 def check(
@@ -54,7 +66,9 @@ def check(
     return rules, place
 
 
-def put(environment: Environment, *, tier: str, rules: Rules, actor: Actor) -> PolicyRow | None:
+def put(
+    environment: Environment, *, tier: str, rules: Rules, actor: Actor, reason: str = ""
+) -> PolicyRow | None:
     """Publish rules unless they are in force; the environment's targets are locked."""
     newest = newest_of(environment, tier)
     if newest and Rules.model_validate(newest.document) == rules:
@@ -71,7 +85,13 @@ def put(environment: Environment, *, tier: str, rules: Rules, actor: Actor) -> P
         object=f"environment:{environment.slug}",
         subject=f"policy:{row.pk}",
         environment=environment.slug,
-        details={"number": number, "tier": tier, "sha256": sha256, "document": document},
+        details={
+            "number": number,
+            "tier": tier,
+            "sha256": sha256,
+            "document": document,
+            **({"reason": reason} if reason else {}),
+        },
     )
     return row
 

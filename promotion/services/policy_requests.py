@@ -38,23 +38,36 @@ def approvals_needed(environment: Environment, tier: str) -> int:
 
 @transaction.atomic
 def publish_or_ask(
-    *, environment: str, tier: str, document: object, reason: str, actor: Actor
+    *,
+    environment: str,
+    tier: str,
+    document: object,
+    reason: str,
+    actor: Actor,
+    follows: int | None = None,
 ) -> Policy | PolicyRequest | None:
     """Let a document be the next policy: at once, or once enough persons have approved it.
 
     Returns the policy, the request that waits, or None when it says what is in force.
+    ``follows`` is the number of the policy it was compared with; without it, any will do.
 
     Raises:
         NotFound: ``unknown_environment``.
         Invalid: the document is no policy, the tier is none, or the reason cannot be stored.
         Forbidden: the actor does not administer the environment.
-        Conflict: ``policy_request_open``, another document waits.
+        Conflict: ``policy_request_open``, another document waits; or ``policy_changed``,
+            another is in force than ``follows``.
     """
     proposed, place = policies.check(environment, tier=tier, document=document, actor=actor)
     if problem := problem_with(reason, blank=True):
         message = "The reason cannot be stored."
         raise Invalid(message, reason=problem)
     Target.objects.locked(place.pk)
+    newest = publishing.rules_of(place.pk, tier)
+    number = newest[0].number if newest else 0
+    if follows is not None and follows != number:
+        message = "Another policy is in force by now than the one you saw."
+        raise Conflict(message, code="policy_changed", in_force=number)
     return put_or_ask(place, tier=tier, proposed=proposed, reason=reason, actor=actor)
 
 
@@ -67,7 +80,7 @@ def put_or_ask(
         return None
     needed = approvals_needed(environment, tier)
     if not needed:
-        return policies.put(environment, tier=tier, rules=proposed, actor=actor)
+        return policies.put(environment, tier=tier, rules=proposed, reason=reason, actor=actor)
     return _ask(
         environment, tier=tier, proposed=proposed, reason=reason, actor=actor, needed=needed
     )

@@ -1,6 +1,5 @@
 """Policies: what is in force, one document with what it changed, and a trial of another."""
 
-from dataclasses import dataclass
 from uuid import UUID
 
 from django.contrib import messages
@@ -12,49 +11,14 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from governance import access
 from governance.access import Permission
 from governance.errors import GovernanceError, Invalid
-from promotion import policy_reading, policy_text
+from promotion import policy_text
 from promotion.models import Policy, PolicyRequest
 from promotion.policies import Policy as Rules
-from promotion.policy_reading import TermChange
 from promotion.selectors import policies as selectors
-from promotion.selectors.policies import Tried
-from promotion.selectors.promotion_page import GateRow, gates
 from promotion.services import passwords, policy_requests, requests
 from promotion.services import policies as services
-from promotion.services.requests import Outcome
 from promotion.views.frame import STATUS, actor_of, framed, page, problems_of, user_of, visible
-
-LAST = 50
-"""Past requests a trial judges again."""
-
-
-@dataclass(frozen=True, slots=True)
-class Trial:
-    """What another document would say, and what would have come of it."""
-
-    rules: Rules
-    changes: list[TermChange]
-    tried: list[Tried]
-    outcome: Outcome | None
-
-    @property
-    def passes(self) -> bool:
-        return self.outcome is not None and all(gate.passes() for gate in self.outcome.gates)
-
-    @property
-    def gates(self) -> list[GateRow]:
-        """The verdicts about the request that was not made, as rows."""
-        results = self.outcome.gates if self.outcome else []
-        return gates({"gates": [result.as_document() for result in results]})
-
-    @property
-    def otherwise(self) -> list[Tried]:
-        return [one for one in self.tried if one.otherwise]
-
-    @property
-    def unjudged(self) -> int:
-        """Requests from before facts were stored."""
-        return sum(not one.judged for one in self.tried)
+from promotion.views.trials import LAST, Trial, tried
 
 
 @require_GET
@@ -65,6 +29,11 @@ def policies(request: HttpRequest) -> HttpResponse:
     context = {
         "places": selectors.places(places),
         "waiting": selectors.waiting_in(places),
+        "may_propose": set(
+            access.environments(actor_of(request), Permission.ADMINISTER).values_list(
+                "slug", flat=True
+            )
+        ),
         "nav": "policies",
     }
     return framed(request, "policies.html", context, environments=places)
@@ -77,7 +46,7 @@ def policy(request: HttpRequest, environment: str, number: int) -> HttpResponse:
     found = _find(request, environment, number)
     against = request.GET.get("against", "")
     return _shown(
-        request, selectors.policy_page(found, against=int(against) if _is_number(against) else None)
+        request, selectors.policy_page(found, against=int(against) if is_number(against) else None)
     )
 
 
@@ -121,10 +90,11 @@ def shown_request(
         "page": selectors.request_page(found, last=LAST),
         "nav": "policies",
         "may_sign": _may_sign(request, found),
+        "is_requester": (found.requester_kind, found.requester_id) == (actor.kind, actor.id),
         "may_comment": access.allowed(actor, Permission.COMMENT, environment=found.environment),
         "form": request.POST,
         "error": error,
-        "problems": _problems(error) if error else {},
+        "problems": named(error) if error else {},
     }
     status = STATUS.get(type(error), 400) if error else 200
     return framed(request, "policy_request.html", context, status=status)
@@ -175,7 +145,7 @@ def _trial(request: HttpRequest, policy: Policy) -> Trial:
     outcome = None
     if form.get("model"):
         version = form.get("version", "")
-        if not _is_number(version):
+        if not is_number(version):
             message = "Say which version."
             raise Invalid(message, version="must be a number")
         outcome = requests.try_request(
@@ -186,15 +156,16 @@ def _trial(request: HttpRequest, policy: Policy) -> Trial:
             proposed=rules,
             actor=actor_of(request),
         )
-    return Trial(
-        rules=rules,
-        changes=policy_reading.changes(Rules.model_validate(policy.document), rules),
-        tried=selectors.try_on_past(rules, policy.environment, tier=policy.tier, last=LAST),
+    return tried(
+        rules,
+        policy.environment,
+        tier=policy.tier,
+        before=Rules.model_validate(policy.document),
         outcome=outcome,
     )
 
 
-def _is_number(text: str) -> bool:
+def is_number(text: str) -> bool:
     """Whether it is digits, and not more than fit into a column."""
     return text.isascii() and text.isdigit() and len(text) < 10
 
@@ -210,16 +181,20 @@ def _shown(
         "page": found,
         "trial": trial,
         "nav": "policies",
+        "may_propose": access.allowed(
+            actor_of(request), Permission.ADMINISTER, environment=found.policy.environment
+        ),
         "form": request.POST,
         "text": request.POST.get("document", found.text),
         "error": error,
-        "problems": _problems(error) if error else {},
+        "problems": named(error) if error else {},
     }
     status = STATUS.get(type(error), 400) if error else 200
     return framed(request, "policy.html", context, status=status)
 
 
-def _problems(error: GovernanceError) -> dict[str, str]:
+def named(error: GovernanceError) -> dict[str, str]:
+    """The parts of a document that an error names, or the fields of a form."""
     found = problems_of(error)
     listed = error.context.get("problems")
     if isinstance(listed, dict):

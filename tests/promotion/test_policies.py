@@ -51,9 +51,26 @@ class TestDocuments:
             policies.read(document)
         assert refusal.value.context["problems"]
 
+    def test_a_field_is_named_as_it_was_written(self):
+        for document in (
+            {"approvals": 9},
+            {"approvals": {"count": 9}},
+            {"stages": [{"weight": 2}]},
+        ):
+            with pytest.raises(Invalid) as refusal:
+                policies.read(document)
+            for name in refusal.value.context["problems"]:
+                assert name.split(".")[0] in document
+                assert "constrained" not in name
+                assert "[" not in name
+
     @pytest.mark.parametrize(
         "text",
         [
+            "bake_seconds: .inf",
+            "minimum_pairs: 9007199254740993",
+            'through: ["a\\0b"]',
+            'through: ["a\\ud800b"]',
             "",
             "[]",
             "approvals: 1\napprovals: 2",
@@ -208,7 +225,7 @@ class TestTrial:
     def test_a_request_without_stored_facts_is_not_judged(self, past):
         request = Request.objects.first()
         request.facts = {}
-        [tried] = [selectors._tried(request, Rules(approvals=5))]
+        [tried] = [selectors._tried(request, Rules(approvals=5), [])]
         assert not tried.judged
         assert not tried.otherwise
 

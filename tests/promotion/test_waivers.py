@@ -4,12 +4,15 @@ import json
 import time
 
 import pytest
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from governance.audit.models import Entry
 from governance.errors import Conflict, Forbidden, Invalid, NotFound, Refused
 from governance.models import User
 from promotion.models import Request, Waiver
+from promotion.policies import Policy as Rules
+from promotion.selectors.policies import try_on_past
 from promotion.services.waivers import waive
 from tests.promotion.conftest import SET_UP
 
@@ -141,3 +144,70 @@ def test_waiving_over_the_api(api, version, cleo, vera):
     assert api(vera).post(PATH, body, format="json").status_code == 403
     assert api(cleo).post(PATH, {**body, "hours": "2"}, format="json").status_code in {400, 422}
     assert Request.objects.count() == 0
+
+
+class TestTrials:
+    """Past requests judged again know the waivers that held when they were asked."""
+
+    @pytest.fixture
+    def asked(self, version, ask, asha, cleo):
+        given(version, cleo)
+        return ask(version, by=asha)
+
+    def tried(self, asked, **policy):
+        rules = Rules.model_validate({"dark_first": True, "approvals": 1, **policy})
+        [found] = try_on_past(rules, asked.environment, tier="", last=50)
+        return found
+
+    def test_what_was_waived_then_passes_again(self, asked):
+        found = self.tried(asked, waivers={"gates": ["dark_first"], "hours": 1})
+
+        assert (found.passes, found.otherwise) == (True, False)
+        [gate] = found.waived
+        assert (gate.gate, gate.outcome) == ("dark_first", "waived")
+        assert "Waived by cleo" in gate.reason
+
+    @pytest.mark.parametrize("waivers", [None, {"gates": ["metrics"], "hours": 1}])
+    def test_a_document_that_does_not_let_it_be_waived_would_have_refused_it(self, asked, waivers):
+        found = self.tried(asked, waivers=waivers)
+        assert found.otherwise
+        assert [gate.gate for gate in found.failing] == ["dark_first"]
+
+    def test_a_waiver_given_later_waived_nothing_then(self, version, ask, asha, cleo, rules):
+        rules()
+        asked = ask(version, by=asha)
+        rules(**ALLOWED)
+        given(version, cleo)
+        assert self.tried(asked, waivers={"gates": ["dark_first"]}).otherwise
+
+    def test_one_that_had_ended_by_then_waived_nothing(self, version, ask, asha, cleo, rules):
+        given(version, cleo, hours=0.0001)
+        time.sleep(0.5)
+        rules()
+        asked = ask(version, by=asha)
+        assert self.tried(asked, waivers={"gates": ["dark_first"]}).otherwise
+
+    def test_who_asked_did_not_waive_as_well(self, version, ask, make_person, rules):
+        both = make_person("rita", "risk", "submitter").actor
+        given(version, both)
+        rules()
+        asked = ask(version, by=both)
+        assert self.tried(asked, waivers={"gates": ["dark_first"]}).otherwise
+
+    def test_the_api_says_what_was_waived(self, asked, api, vera):
+        body = {"document": {"dark_first": True, "waivers": {"gates": ["dark_first"]}}}
+        answer = api(vera).post("/api/v1/policies/prod-eu/trial", body, format="json").json()
+
+        assert answer["otherwise"] == 0
+        assert [gate["gate"] for gate in answer["requests"][0]["waived"]] == ["dark_first"]
+
+    def test_more_requests_make_no_more_queries(self, asked, world, ask, asha, rules):
+        policy = Rules.model_validate(ALLOWED)
+        with CaptureQueriesContext(connection) as few:
+            try_on_past(policy, asked.environment, tier="", last=50)
+        rules()
+        for _ in range(4):
+            ask(world.version(), by=asha)
+        with CaptureQueriesContext(connection) as more:
+            assert len(try_on_past(policy, asked.environment, tier="", last=50)) == 5
+        assert len(few) == len(more) == 2

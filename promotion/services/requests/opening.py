@@ -1,6 +1,6 @@
 """Opens a request: resolves, judges, freezes the evidence, and hashes what it stands for."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -14,9 +14,9 @@ from governance.audit.services import records_refusals
 from governance.errors import Conflict, Invalid, NotFound, Refused
 from governance.models import Environment
 from governance.names import problem_with
-from promotion import content, gates, rules
+from promotion import content, gates, rules, waiving
 from promotion.gates.facts import Facts
-from promotion.models import Deployment, Request, Target, Waiver
+from promotion.models import Deployment, Request, Target
 from promotion.models import Policy as PolicyRow
 from promotion.models.requests import REPLACING
 from promotion.policies import Policy as Rules
@@ -198,29 +198,7 @@ def _judge(
     if not rules.waivers:
         return results
     held = waivers.in_force(asked.version, asked.environment, now=now)
-    return [_waived(result, held, rules=rules, persons=persons) for result in results]
-
-
-def _waived(
-    result: GateResult, held: list[Waiver], *, rules: Rules, persons: frozenset[str]
-) -> GateResult:
-    """Let a gate pass that somebody else than who asks has waived, where the policy allows it."""
-    if result.passes() or rules.waivers is None or result.gate not in rules.waivers.gates:
-        return result
-    waiver = next((w for w in held if w.gate == result.gate and w.person not in persons), None)
-    if waiver is None:
-        return result
-    return replace(
-        result,
-        outcome="waived",
-        reason=f"{result.reason} Waived by {waiver.name}: {waiver.reason}",
-        facts={
-            **result.facts,
-            "waiver": str(waiver.pk),
-            "waived_by": waiver.name,
-            "waived_until": waiver.expires_at.isoformat(),
-        },
-    )
+    return waiving.applied(results, held, policy=rules, persons=persons, now=now)
 
 
 def _refuse_unless_passed(case: Case) -> None:
