@@ -16,6 +16,9 @@ STORE ?=
 # Passed on to pytest: `make test ARGS="tests/promotion -x"`.
 ARGS ?=
 
+# Two at a time, each with servers of its own. Servers that are named exist once: then one by one.
+WORKERS := $(if $(DATABASE_URL)$(BROKER_URL)$(MIRROR_URL)$(STORE_URL),,-n 2 --dist loadfile)
+
 # A soak's seed, to repeat it.
 SEED ?=
 
@@ -42,7 +45,7 @@ lint: setup  ## ruff, its format, and mypy; the layers' contracts run with the t
 	@$(PY) -m mypy --no-error-summary
 
 test: lint chromium  ## Lint, types, contracts and all tests; says what did not run, and why
-	@$(PY) -m pytest -q -rsxX --durations=5 $(ARGS)
+	@$(PY) -m pytest -q -rsxX --durations=5 $(WORKERS) $(ARGS)
 
 screenshots: setup chromium  ## The pictures of docs/, taken from the demo's own story
 	@$(PY) -m tests.system.screenshots

@@ -1,7 +1,5 @@
 """The page that tells what was so at another time."""
 
-from datetime import timedelta
-
 import pytest
 from django.utils import timezone
 from django.utils.http import urlencode
@@ -37,7 +35,7 @@ def test_a_moment_before_shows_that_moment(waiting, world, rosa, browser):
         ("<script>alert(1)</script>", "&lt;script&gt;"),
         ("2026-01-01T00:00:00", "has no zone"),
         ("1999-01-01T00:00:00Z", "does not reach back that far"),
-        ((timezone.now() + timedelta(days=2)).isoformat(), "lies in the future"),
+        ("2999-01-01T00:00:00Z", "lies in the future"),
     ],
 )
 def test_what_is_no_such_time_is_said_and_can_be_mended(waiting, rosa, browser, at, said):
