@@ -56,7 +56,6 @@ class Finding:
     agent: str
     standing: Standing
     why: str
-    champion: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,16 +129,16 @@ def _finding(
     facts: AgentFacts, *, digest: str | None, generation: int, alive_since: datetime
 ) -> Finding:
     if excuse := _excuse(facts):
-        return Finding(facts.name, Standing.EXCUSED, excuse, facts.champion)
+        return Finding(facts.name, Standing.EXCUSED, excuse)
     if doubt := _doubt(facts, alive_since=alive_since):
-        return Finding(facts.name, Standing.UNKNOWN, doubt, facts.champion)
+        return Finding(facts.name, Standing.UNKNOWN, doubt)
     if facts.champion != digest:
         why = "answers with another version" if facts.champion else "answers with no version"
-        return Finding(facts.name, Standing.DISAGREEING, why, facts.champion)
+        return Finding(facts.name, Standing.DISAGREEING, why)
     if facts.generation < generation:
         why = f"has applied generation {facts.generation}, not yet {generation}"
-        return Finding(facts.name, Standing.DISAGREEING, why, facts.champion)
-    return Finding(facts.name, Standing.CONFIRMED, "reports it", facts.champion)
+        return Finding(facts.name, Standing.DISAGREEING, why)
+    return Finding(facts.name, Standing.CONFIRMED, "reports it")
 
 
 def _doubt(facts: AgentFacts, *, alive_since: datetime) -> str:

@@ -13,6 +13,7 @@ from governance.models import Environment
 from promotion.confirmation import Standing
 from promotion.models import Agent, Deployment, Incident, Request, Rollout, Target
 from promotion.selectors import histories, observed
+from promotion.selectors.decided import decided
 from promotion.selectors.fleet_facts import is_cloned, lease
 
 
@@ -37,11 +38,7 @@ def alarms(environments: Iterable[Environment]) -> list[Alarm]:
     agents = observed.present_agents(places)
     rows = Deployment.objects.filter(role=Deployment.Role.CHAMPION, environment__in=places)
     champions = observed.champions(
-        rows.select_related("model", "version", "environment").defer(
-            "version__manifest", "version__authors"
-        ),
-        agents=observed.live_by_environment(agents),
-        now=now,
+        decided(rows), agents=observed.live_by_environment(agents), now=now
     )
     lost = histories.lost(places)
     found = among(agents, champions.values(), lost=lost, now=now)
@@ -116,7 +113,7 @@ def _stopped(places: list[UUID], *, answering: set[observed.Place]) -> list[Alar
             "Roll back",
         )
         for row in newest.select_related("model", "environment")
-        if (row.model_id, row.environment_id) not in answering
+        if (row.model.name, row.environment.slug) not in answering
     ]
 
 
@@ -241,11 +238,11 @@ def _at(
 
 def _of_champion(champion: observed.Champion, *, now: datetime) -> list[Alarm]:
     """A decision that agents still contradict, or nobody confirms, after two leases."""
-    if champion.confirmation.is_live() or now - champion.since < 2 * lease():
+    if champion.confirmation.is_live() or now - champion.decided.since < 2 * lease():
         return []
-    row, found = champion.deployment, champion.confirmation
+    row, found = champion.decided, champion.confirmation
     what = (
-        f"{row.model.name} version {row.version.number} is decided, and confirmed by"
+        f"{row.model} version {row.number} is decided, and confirmed by"
         f" {len(found.confirmed)} of {found.counted} agents"
     )
     others = [
@@ -259,5 +256,5 @@ def _of_champion(champion: observed.Champion, *, now: datetime) -> list[Alarm]:
         if others
         else "Start an agent for this environment."
     )
-    url = reverse("model", args=[row.model.name])
-    return [Alarm(row.environment.slug, what, champion.since, remedy, url, "Open model")]
+    url = reverse("model", args=[row.model])
+    return [Alarm(row.place, what, row.since, remedy, url, "Open model")]

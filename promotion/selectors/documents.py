@@ -8,10 +8,11 @@ from django.db.models import Prefetch, QuerySet
 
 from governance.models import Environment
 from promotion import content
-from promotion.confirmation import Confirmation, confirm
+from promotion.confirmation import AgentFacts, Confirmation, confirm
 from promotion.models import Agent, Approval, Deployment, Request, Review, Rollout, RolloutStep
 from promotion.placement import EVERYWHERE, Placement
 from promotion.selectors import fleet_facts, placements
+from promotion.selectors.observed import Said
 from registry.models import ModelVersion
 
 Document = dict[str, object]
@@ -112,10 +113,10 @@ def of_environment(environment: Environment, *, now: datetime) -> Document:
         .select_related("report", "target")
         .order_by("name")
     )
-    live = [agent for agent in agents if agent.target.tier == "live"]
+    said = [Said.by(agent, now=now) for agent in agents if agent.target.tier == "live"]
     placed = placements.in_environment(environment.pk)
     models = [
-        _of_model(name, deployments, agents=live, placement=placed.get(name, EVERYWHERE), now=now)
+        _of_model(name, deployments, said=said, placement=placed.get(name, EVERYWHERE), now=now)
         for name, deployments in by_model.items()
     ]
     targets = environment.targets.order_by("tier")
@@ -151,13 +152,14 @@ def _of_model(
     name: str,
     deployments: list[Deployment],
     *,
-    agents: list[Agent],
+    said: list[Said],
     placement: Placement,
     now: datetime,
 ) -> Document:
     champion = next((d for d in deployments if d.role == Deployment.Role.CHAMPION), None)
+    facts = [one.of(name, placement) for one in said]
     found = confirm(
-        [fleet_facts.facts_of(agent, name, placement=placement, now=now) for agent in agents],
+        facts,
         digest=champion.version.digest if champion else None,
         generation=champion.switched_generation if champion else 0,
         now=now,
@@ -171,16 +173,16 @@ def _of_model(
         ],
         "champion": _ref(champion.version) if champion else None,
         "placement": {"labels": dict(placement.labels), "minimum": placement.minimum},
-        "live": _of_confirmation(found),
+        "live": _of_confirmation(found, facts),
     }
 
 
-def _of_confirmation(found: Confirmation) -> Document:
+def _of_confirmation(found: Confirmation, facts: list[AgentFacts]) -> Document:
     return {
         "verdict": found.verdict,
         "agents": [
-            {"agent": f.agent, "standing": f.standing, "why": f.why, "champion": f.champion}
-            for f in found.findings
+            {"agent": f.agent, "standing": f.standing, "why": f.why, "champion": one.champion}
+            for f, one in zip(found.findings, facts, strict=True)
         ],
     }
 

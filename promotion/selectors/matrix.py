@@ -6,6 +6,7 @@ The number of queries does not depend on the number of models.
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from django.db.models import Sum
@@ -14,8 +15,9 @@ from governance.models import Environment
 from promotion.models import DarkTally, Deployment, Request, Rollout
 from promotion.selectors import abnormal, histories, observed
 from promotion.selectors.abnormal import Alarm
+from promotion.selectors.decided import Decided, decided
 from promotion.selectors.observed import Champion, Place
-from registry.models import ModelVersion, RegisteredModel
+from registry.models import RegisteredModel
 
 LOADED_STATES = (Deployment.State.DARK, Deployment.State.PRODUCTION)
 
@@ -24,15 +26,26 @@ LOADED_STATES = (Deployment.State.DARK, Deployment.State.PRODUCTION)
 class Dark:
     """A version that sees copies only, and how many it was compared on."""
 
-    version: ModelVersion
+    number: int
     pairs: int
+
+
+class Asked(NamedTuple):
+    """A request that is not settled."""
+
+    id: UUID
+    model: str
+    place: str
+    deployment_id: UUID
+    number: int
+    state: str
 
 
 @dataclass(frozen=True, slots=True)
 class Flight:
     """A request under way: which step, and how many required agents are through."""
 
-    request: Request
+    request: Asked
     step: str
     done: int
     asked: int
@@ -45,10 +58,10 @@ class Cell:
 
     environment: Environment
     champion: Champion | None = None
-    others: list[Deployment] = field(default_factory=list)
+    others: list[Decided] = field(default_factory=list)
     darks: list[Dark] = field(default_factory=list)
     flights: list[Flight] = field(default_factory=list)
-    waiting: list[Request] = field(default_factory=list)
+    waiting: list[Asked] = field(default_factory=list)
 
     @property
     def is_switching(self) -> bool:
@@ -59,7 +72,7 @@ class Cell:
         return self.champion is not None and any(
             flight.step == Rollout.Step.COMMIT
             and not flight.halted
-            and flight.request.deployment_id == self.champion.deployment.pk
+            and flight.request.deployment_id == self.champion.decided.id
             for flight in self.flights
         )
 
@@ -100,24 +113,20 @@ class Matrix:
 def matrix(environments: list[Environment], *, now: datetime) -> Matrix:
     """Read all models in these environments."""
     places = [place.pk for place in environments]
-    models = list(RegisteredModel.objects.all())
+    models = list(RegisteredModel.objects.only("name", "group"))
     agents = observed.present_agents(places)
-    deployments = list(
-        Deployment.objects.filter(state__in=LOADED_STATES, environment__in=places)
-        .select_related("model", "version", "environment")
-        .defer("version__manifest", "version__authors")
-        .order_by("-version__number")
-    )
-    champions = observed.champions(
-        deployments, agents=observed.live_by_environment(agents), now=now
-    )
+    loaded = Deployment.objects.filter(state__in=LOADED_STATES, environment__in=places)
+    rows = decided(loaded.order_by("-version__number"))
+    champions = observed.champions(rows, agents=observed.live_by_environment(agents), now=now)
     cells = _cells(models, environments)
-    _put_deployments(cells, deployments, champions)
+    _put_deployments(cells, rows, champions)
     _put_requests(cells, places)
-    rows = [Row(model, [cells[model.pk, place.pk] for place in environments]) for model in models]
     return Matrix(
         environments=environments,
-        rows=rows,
+        rows=[
+            Row(model, [cells[model.name, place.slug] for place in environments])
+            for model in models
+        ],
         alarms=abnormal.among(agents, champions.values(), lost=histories.lost(places), now=now)
         + abnormal.of_requests(places, answering=set(champions), now=now),
         champions=len(champions),
@@ -126,49 +135,56 @@ def matrix(environments: list[Environment], *, now: datetime) -> Matrix:
 
 
 def _cells(models: Iterable[RegisteredModel], environments: list[Environment]) -> dict[Place, Cell]:
-    return {(model.pk, place.pk): Cell(place) for model in models for place in environments}
+    return {(model.name, place.slug): Cell(place) for model in models for place in environments}
 
 
 def _put_deployments(
-    cells: dict[Place, Cell], deployments: list[Deployment], champions: dict[Place, Champion]
+    cells: dict[Place, Cell], rows: list[Decided], champions: dict[Place, Champion]
 ) -> None:
-    pairs = paired([row.version_id for row in deployments if row.state == Deployment.State.DARK])
-    for row in deployments:
-        cell = cells[row.model_id, row.environment_id]
+    pairs = paired([row.version_id for row in rows if row.state == Deployment.State.DARK])
+    for row in rows:
+        cell = cells[row.model, row.place]
         if row.state == Deployment.State.DARK:
-            cell.darks.append(Dark(row.version, pairs.get((row.version_id, row.environment_id), 0)))
+            cell.darks.append(Dark(row.number, pairs.get((row.version_id, row.place), 0)))
         elif row.role != Deployment.Role.CHAMPION:
             cell.others.append(row)
     for place, champion in champions.items():
         cells[place].champion = champion
 
 
-def paired(versions: list[UUID]) -> dict[tuple[UUID, UUID], int]:
+def paired(versions: list[UUID]) -> dict[tuple[UUID, str], int]:
     """How many transactions each version was compared on, by (version, environment)."""
     rows = (
         DarkTally.objects.filter(version__in=versions)
-        .values("version", "environment")
+        .values_list("version", "environment__slug")
         .annotate(pairs=Sum("scored"))
     )
-    return {(row["version"], row["environment"]): row["pairs"] for row in rows}
+    return {(version, place): pairs for version, place, pairs in rows}
 
 
 def _put_requests(cells: dict[Place, Cell], places: list[UUID]) -> None:
     unsettled = [Request.State.OPEN, Request.State.APPROVED, Request.State.EXECUTING]
-    requests = Request.objects.filter(state__in=unsettled, environment__in=places)
+    rows = Request.objects.filter(state__in=unsettled, environment__in=places).values_list(
+        "id",
+        "model__name",
+        "environment__slug",
+        "deployment_id",
+        "deployment__version__number",
+        "state",
+    )
     running = {
         rollout.request_id: rollout
         for rollout in Rollout.objects.filter(ended_at__isnull=True).prefetch_related("steps")
     }
-    for request in requests.select_related("deployment__version"):
-        cell = cells[request.model_id, request.environment_id]
+    for request in map(Asked._make, rows):
+        cell = cells[request.model, request.place]
         if request.state == Request.State.OPEN:
             cell.waiting.append(request)
         else:
-            cell.flights.append(flight(request, running.get(request.pk)))
+            cell.flights.append(flight(request, running.get(request.id)))
 
 
-def flight(request: Request, rollout: Rollout | None) -> Flight:
+def flight(request: Asked, rollout: Rollout | None) -> Flight:
     """How far a request under way has come; its steps are loaded with the rollout."""
     if rollout is None:
         return Flight(request, "waiting to start", 0, 0)

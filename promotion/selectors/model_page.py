@@ -12,6 +12,7 @@ from governance.models import Environment
 from promotion.models import Agent, Deployment
 from promotion.placement import EVERYWHERE, Placement
 from promotion.selectors import observed, placements
+from promotion.selectors.decided import Decided
 from promotion.selectors.observed import Champion
 from registry.models import ModelVersion, RegisteredModel
 
@@ -92,7 +93,7 @@ class ModelPage:
         where: dict[int, list[str]] = {}
         for place in self.places:
             if place.champion:
-                number = place.champion.deployment.version.number
+                number = place.champion.decided.number
                 where.setdefault(number, []).append(place.environment.slug)
         if where:
             answers = [f"version {number} in {joined(slugs)}" for number, slugs in where.items()]
@@ -180,9 +181,9 @@ def _places(
     agents = observed.present_agents([place.pk for place in environments])
     live = observed.live_by_environment(agents)
     champions = {
-        environment: champion
-        for (_, environment), champion in observed.champions(
-            deployments, agents=live, now=now
+        slug: champion
+        for (_, slug), champion in observed.champions(
+            map(Decided.of, deployments), agents=live, now=now
         ).items()
     }
     placed = placements.of_model(model.name)
@@ -190,13 +191,13 @@ def _places(
     for place in environments:
         placement = placed.get(place.slug, EVERYWHERE)
         here = [row for row in deployments if row.environment_id == place.pk]
-        counted = [one for one in live.get(place.pk, []) if _counts(one, placement)]
+        counted = [one for one in live.get(place.slug, []) if _counts(one, placement)]
         found.append(
             Place(
                 place,
-                champions.get(place.pk),
+                champions.get(place.slug),
                 [_former(row, counted, now=now) for row in here if may_return(row)],
-                is_stopped=place.pk not in champions
+                is_stopped=place.slug not in champions
                 and any(row.champion_at is not None for row in here),
                 placement=placement,
                 agents=[

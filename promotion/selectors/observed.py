@@ -15,25 +15,20 @@ from promotion.health import Wedged
 from promotion.models import Agent, AgentReport, Deployment, DesiredState
 from promotion.placement import EVERYWHERE, Placement
 from promotion.selectors import placements
+from promotion.selectors.decided import Decided
 from promotion.selectors.fleet_facts import is_cloned, lease
 
 Item: TypeAlias = Mapping[str, object]
-Place: TypeAlias = tuple[UUID, UUID]
-"""A model in an environment: (model's id, environment's id)."""
+Place: TypeAlias = tuple[str, str]
+"""A model in an environment, by their names."""
 
 
 @dataclass(frozen=True, slots=True)
 class Champion:
     """A decided champion, and what agents say of it."""
 
-    deployment: Deployment
+    decided: Decided
     confirmation: Confirmation
-    answering: Mapping[str, int]
-    """How many required agents answer with which digest."""
-
-    @property
-    def since(self) -> datetime:
-        return self.deployment.champion_at or self.deployment.changed_at
 
 
 def report_of(agent: Agent) -> AgentReport | None:
@@ -62,42 +57,61 @@ def ready(report: AgentReport | None) -> frozenset[str]:
     )
 
 
-def ready_champion(report: AgentReport | None, model: str) -> str | None:
-    """The digest an agent's unversioned calls of a model go to."""
-    return _champions(report).get(model) if report else None
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One agent's standing and last word: read once, asked for each model."""
 
+    name: str
+    labels: Mapping[str, str]
+    reported_at: datetime | None
+    generation: int
+    champions: Mapping[str, str]
+    cordoned: bool
+    evicted: bool
+    cloned: bool
+    left: bool
 
-def _champions(report: AgentReport) -> dict[str, str]:
-    """What a report says of who answers, by model: read once, asked for each model."""
-    known: dict[str, str] | None = report.__dict__.get("_champions")
-    if known is None:
-        known = {}
-        for item in items(report):
-            if (item.get("role"), item.get("phase")) == ("champion", "ready"):
-                known.setdefault(str(item.get("model")), str(item.get("digest")))
-        report.__dict__["_champions"] = known
-    return known
-
-
-def facts(
-    agents: Iterable[Agent], *, model: str, placement: Placement, now: datetime
-) -> list[AgentFacts]:
-    """What is known of each agent for one model."""
-    return [
-        AgentFacts(
+    @classmethod
+    def by(cls, agent: Agent, *, now: datetime) -> "Said":
+        report = report_of(agent)
+        return cls(
             name=agent.name,
+            labels=agent.labels,
             reported_at=report.at if report else None,
             generation=report.observed_generation if report else 0,
-            champion=ready_champion(report, model),
+            champions=_champions(report),
             cordoned=agent.cordoned,
             evicted=agent.evicted_at is not None,
             cloned=report is not None and is_cloned(report, now=now),
             left=agent.left_at is not None,
-            placed=placement.covers(agent.labels),
         )
-        for agent in agents
-        for report in [report_of(agent)]
-    ]
+
+    def agrees(self, row: Decided) -> bool | None:
+        """Tell whether it answers with this version; None if with no version of the model."""
+        champion = self.champions.get(row.model)
+        return None if champion is None else champion == row.digest
+
+    def of(self, model: str, placement: Placement) -> AgentFacts:
+        return AgentFacts(
+            name=self.name,
+            reported_at=self.reported_at,
+            generation=self.generation,
+            champion=self.champions.get(model),
+            cordoned=self.cordoned,
+            evicted=self.evicted,
+            cloned=self.cloned,
+            left=self.left,
+            placed=placement.covers(self.labels),
+        )
+
+
+def _champions(report: AgentReport | None) -> dict[str, str]:
+    """The digest an agent's unversioned calls of each model go to."""
+    found: dict[str, str] = {}
+    for item in items(report):
+        if item.get("role") == "champion" and item.get("phase") == "ready":
+            found.setdefault(str(item.get("model")), str(item.get("digest")))
+    return found
 
 
 def present_agents(environments: Iterable[UUID]) -> list[Agent]:
@@ -129,55 +143,48 @@ def wedged(agent: Agent, *, now: datetime) -> Wedged | None:
     )
 
 
-def live_by_environment(agents: Iterable[Agent]) -> dict[UUID, list[Agent]]:
-    """The agents that answer callers, by environment."""
-    found: dict[UUID, list[Agent]] = {}
+def live_by_environment(agents: Iterable[Agent]) -> dict[str, list[Agent]]:
+    """The agents that answer callers, by the environment's name."""
+    found: dict[str, list[Agent]] = {}
     for agent in agents:
         if agent.target.tier == "live":
-            found.setdefault(agent.target.environment_id, []).append(agent)
+            found.setdefault(agent.target.environment.slug, []).append(agent)
     return found
 
 
 def champions(
-    deployments: Iterable[Deployment], *, agents: Mapping[UUID, list[Agent]], now: datetime
+    rows: Iterable[Decided], *, agents: Mapping[str, list[Agent]], now: datetime
 ) -> dict[Place, Champion]:
-    """Hold every champion among ``deployments`` against what agents say. One query.
+    """Hold every champion among ``rows`` against what agents say. One query.
 
     Args:
-        deployments: with ``model`` and ``version`` loaded.
+        rows: of any role.
         agents: the live ones by environment, see ``live_by_environment``.
         now: when reports are judged.
     """
-    chosen = [row for row in deployments if row.role == Deployment.Role.CHAMPION]
-    placed = placements.by_place({row.environment_id for row in chosen})
-    return {
-        place: champion_of(
-            row,
-            agents=agents.get(row.environment_id, []),
-            placement=placed.get(place, EVERYWHERE),
-            now=now,
-        )
-        for row in chosen
-        for place in [(row.model_id, row.environment_id)]
-    }
+    said = {place: [Said.by(one, now=now) for one in here] for place, here in agents.items()}
+    placed = placements.by_place(agents)
+    known: dict[object, Confirmation] = {}
+    found: dict[Place, Champion] = {}
+    for row in rows:
+        if row.role != Deployment.Role.CHAMPION:
+            continue
+        here, placement = said.get(row.place, []), placed.get((row.model, row.place), EVERYWHERE)
+        # Agents say the same of most models: such models share one confirmation.
+        alike = (row.place, row.generation, id(placement), *(one.agrees(row) for one in here))
+        if alike not in known:
+            known[alike] = _confirm(row, here, placement, now=now)
+        found[row.model, row.place] = Champion(row, known[alike])
+    return found
 
 
-def champion_of(
-    deployment: Deployment,
-    *,
-    agents: list[Agent],
-    placement: Placement = EVERYWHERE,
-    now: datetime,
-) -> Champion:
-    """Hold one champion against what the live agents of its environment say."""
-    found = confirm(
-        facts(agents, model=deployment.model.name, placement=placement, now=now),
-        digest=deployment.version.digest,
-        generation=deployment.switched_generation,
+def _confirm(
+    row: Decided, said: list[Said], placement: Placement, *, now: datetime
+) -> Confirmation:
+    return confirm(
+        [one.of(row.model, placement) for one in said],
+        digest=row.digest,
+        generation=row.generation,
         now=now,
         lease=lease(),
     )
-    answering: dict[str, int] = {}
-    for finding in (*found.confirmed, *found.disagreeing):
-        answering[finding.champion or ""] = answering.get(finding.champion or "", 0) + 1
-    return Champion(deployment, found, answering)

@@ -20,10 +20,13 @@ def on(model_id: UUID, target_id: UUID) -> Rule:
     return row.rule if row else EVERYWHERE
 
 
-def by_place(environments: Iterable[UUID]) -> Mapping[tuple[UUID, UUID], Rule]:
-    """Return where models were placed, by (model, environment). One query."""
-    rows = Placement.objects.filter(environment__in=list(environments))
-    return {(row.model_id, row.environment_id): row.rule for row in rows}
+def by_place(environments: Iterable[str]) -> Mapping[tuple[str, str], Rule]:
+    """Return where models were placed, by the names of model and environment. One query."""
+    rows = Placement.objects.filter(environment__slug__in=list(environments))
+    return {
+        (row.model.name, row.environment.slug): row.rule
+        for row in rows.select_related("model", "environment")
+    }
 
 
 def of_model(name: str) -> Mapping[str, Rule]:

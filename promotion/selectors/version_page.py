@@ -9,6 +9,7 @@ from governance.models import Environment
 from promotion.comparison import features
 from promotion.models import Agent, DarkTally, Deployment, Request
 from promotion.selectors import latencies, observed, timeline
+from promotion.selectors.decided import Decided
 from promotion.selectors.latencies import Timing
 from promotion.selectors.model_page import joined
 from promotion.selectors.observed import Champion, Item
@@ -146,13 +147,15 @@ def _places(
     rows = version.deployments.select_related("model", "version", "environment")
     deployments = {row.environment_id: row for row in rows}
     champions = observed.champions(
-        deployments.values(), agents=observed.live_by_environment(agents), now=now
+        map(Decided.of, deployments.values()),
+        agents=observed.live_by_environment(agents),
+        now=now,
     )
     return [
         VersionPlace(
             place,
             deployments.get(place.pk),
-            champions.get((version.model_id, place.pk)),
+            champions.get((version.model.name, place.slug)),
             [
                 (agent, item)
                 for agent in agents

@@ -12,6 +12,7 @@ from governance.audit.models import SealerReport
 from governance.models import Environment
 from promotion.models import AgentReport, Deployment
 from promotion.selectors import abnormal, observed
+from promotion.selectors.decided import decided
 from tests.conftest import as_owner
 from tests.pages.factory import World
 
@@ -33,7 +34,7 @@ def alarms_later() -> list[str]:
     now = timezone.now() + LATER
     AgentReport.objects.update(at=now)
     agents = observed.present_agents(Environment.objects.values_list("pk", flat=True))
-    rows = Deployment.objects.select_related("model", "version", "environment")
+    rows = decided(Deployment.objects.all())
     live = observed.live_by_environment(agents)
     found = abnormal.among(agents, observed.champions(rows, agents=live, now=now).values(), now=now)
     return [f"{one.place}: {one.what} {one.remedy}" for one in found]
@@ -91,7 +92,7 @@ def test_a_champion_without_any_agent_is_abnormal(prod: World) -> None:
         rig.falls_silent(seconds=90)
     agents = observed.present_agents(Environment.objects.values_list("pk", flat=True))
     now = timezone.now() + LATER
-    rows = Deployment.objects.select_related("model", "version", "environment")
+    rows = decided(Deployment.objects.all())
     live = observed.live_by_environment(agents)
     found = abnormal.among([], observed.champions(rows, agents=live, now=now).values(), now=now)
 

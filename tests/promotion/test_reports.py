@@ -21,6 +21,7 @@ from promotion.models import (
     Target,
 )
 from promotion.selectors import facts, observed
+from promotion.selectors.decided import decided
 from promotion.services import agents, execution, rollouts, sweeping
 
 pytestmark = pytest.mark.django_db
@@ -56,10 +57,8 @@ def confirmed():
     """How many agents confirm the champion, and the verdict in a word."""
     places = Target.objects.values_list("environment", flat=True).distinct()
     rigs = observed.live_by_environment(observed.present_agents(places))
-    champion = Deployment.objects.select_related("model", "version").get(role="champion")
-    found = observed.champion_of(
-        champion, agents=rigs.get(champion.environment_id, []), now=timezone.now()
-    )
+    rows = decided(Deployment.objects.filter(role="champion"))
+    (found,) = observed.champions(rows, agents=rigs, now=timezone.now()).values()
     return found.confirmation.verdict.value, len(found.confirmation.confirmed)
 
 
