@@ -163,12 +163,11 @@ def champions(
         now: when reports are judged.
     """
     said = {place: [Said.by(one, now=now) for one in here] for place, here in agents.items()}
-    placed = placements.by_place(agents)
+    chosen = [row for row in rows if row.role == Deployment.Role.CHAMPION]
+    placed = placements.by_place({row.place for row in chosen})
     known: dict[object, Confirmation] = {}
     found: dict[Place, Champion] = {}
-    for row in rows:
-        if row.role != Deployment.Role.CHAMPION:
-            continue
+    for row in chosen:
         here, placement = said.get(row.place, []), placed.get((row.model, row.place), EVERYWHERE)
         # Agents say the same of most models: such models share one confirmation.
         alike = (row.place, row.generation, id(placement), *(one.agrees(row) for one in here))

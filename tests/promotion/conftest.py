@@ -57,6 +57,7 @@ class Rig:
     seq: itertools.count = field(default_factory=lambda: itertools.count(1))
     broken: dict[str, str] = field(default_factory=dict)
     boot_id: str = "boot-1"
+    control_url: str = ""
 
     @property
     def actor(self) -> Actor:
@@ -101,6 +102,7 @@ class Rig:
                 "seq": next(self.seq),
                 "observed_generation": generation,
                 "models": items,
+                "control_url": self.control_url,
                 **more,
             }
         )

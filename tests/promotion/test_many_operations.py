@@ -1,5 +1,9 @@
 """Thousands of operations in any order, and many at once: what must never break, does not.
 
+Workers die among them. Where many operate at once a real one is killed with -9, in the
+middle of a transaction if it can be met there; where one follows the other, the step it
+was at is undone.
+
 ``LOCKGATE_SOAK=10000`` asks for so many; by default it is as many as a test run can wait
 for. The seed is printed, and ``LOCKGATE_SEED`` repeats it.
 """
@@ -19,10 +23,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 from governance.actors import Actor
+from promotion.models import Telling
 from promotion.services.environments import apply
 from tests.promotion.conftest import PROD, QA, SET_UP, World
 from tests.promotion.holding import tables_hold, the_log_holds
-from tests.promotion.yard import WEIGHTS, Yard, chosen
+from tests.promotion.killing import listener, worker
+from tests.promotion.yard import WEIGHTS, Yard, chosen, undone
 
 TOTAL = int(os.environ.get("LOCKGATE_SOAK", "800"))
 SEED = int(os.environ.get("LOCKGATE_SEED") or secrets.randbelow(2**32))
@@ -59,7 +65,7 @@ class Machine(RuleBasedStateMachine):
         self.undone.__enter__()
         apply(slug="qa", document=QA, actor=SET_UP)
         apply(slug="prod-eu", document=PROD, actor=SET_UP)
-        self.yard = Yard(World(), self.actors)
+        self.yard = Yard(World(), self.actors, kill=undone)
         self.known: dict[object, int] = {}
 
     @rule(name=st.sampled_from(OFTEN), numbers=st.tuples(NUMBER, NUMBER, NUMBER))
@@ -107,7 +113,23 @@ def test_in_any_order(actors, capsys):
 @pytest.mark.timeout(3_600)
 @pytest.mark.django_db(transaction=True)
 def test_many_at_once(world, actors, capsys):
-    yard = Yard(world, actors)
+    with listener() as url, worker() as killable:
+        yard = Yard(world, actors, kill=killable.kill)
+        for rig in world.rigs:
+            rig.control_url = url
+        broken = at_once(yard)
+        told_to = Telling.objects.exclude(acknowledged_at=None).count()
+    died = ", ".join(f"{count} {where}" for where, count in sorted(killable.killed.items()))
+    told(capsys, f"{THREADS} at once", yard.done, yard.refused, f"; workers killed: {died}")
+    print(f"{told_to} hints acknowledged")
+    assert broken == []
+    assert killable.killed["in a transaction"] > 0
+    tables_hold({})
+    assert the_log_holds().promotions > 0
+
+
+def at_once(yard):
+    """Let many threads operate, and one watch; return what broke."""
     each = max(TOTAL // 2 // THREADS, 10)
     broken: list[BaseException] = []
 
@@ -143,8 +165,4 @@ def test_many_at_once(world, actors, capsys):
         thread.join()
     over.set()
     watcher.join()
-
-    told(capsys, f"{THREADS} at once", yard.done, yard.refused)
-    assert broken == []
-    tables_hold({})
-    assert the_log_holds().promotions > 0
+    return broken

@@ -14,6 +14,7 @@ from datetime import timedelta
 from threading import Lock
 from typing import Any, TypeVar
 
+from django.db import transaction
 from django.utils import timezone
 
 from governance.actors import Actor
@@ -42,8 +43,10 @@ Names = Sequence[str]
 class Yard:
     """A world in which anything may be done, by anybody, in any order."""
 
-    def __init__(self, world: World, actors: dict[str, Actor]) -> None:
-        self.world, self.actors = world, actors
+    def __init__(
+        self, world: World, actors: dict[str, Actor], kill: Callable[[int], str | None]
+    ) -> None:
+        self.world, self.actors, self._kill = world, actors, kill
         self.done: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()
         self._lock = Lock()
@@ -235,6 +238,10 @@ class Yard:
     def sweep(self) -> None:
         sweeping.sweep()
 
+    def kill_worker(self, which: int) -> str | None:
+        """The worker dies in the middle of what it does, and another begins."""
+        return self._kill(which)
+
     def run_out_of_time(self, which: int) -> str | None:
         """A rollout's deadline passes, and every agent's lease with it."""
         running = Rollout.objects.filter(ended_at=None).order_by("pk")
@@ -305,6 +312,7 @@ WEIGHTS: dict[str, tuple[int, int]] = {
     "leave": (2, 1),
     "cordon": (3, 2),
     "sweep": (3, 0),
+    "kill_worker": (2, 1),
     "run_out_of_time": (2, 1),
     "other_rules": (1, 2),
 }
@@ -314,6 +322,18 @@ def chosen(chance: random.Random) -> tuple[str, list[int]]:
     """Pick an operation and its numbers, the likely ones more often."""
     [name] = chance.choices(list(WEIGHTS), [often for often, _ in WEIGHTS.values()])
     return name, [chance.randrange(1_000) for _ in range(WEIGHTS[name][1])]
+
+
+def undone(which: int) -> str | None:
+    """What a step leaves whose process dies just before the commit, within one transaction."""
+    running = Rollout.objects.filter(ended_at=None).order_by("pk")
+    rollout = _pick(list(running), which)
+    if rollout is None:
+        return "nothing runs"
+    with transaction.atomic():
+        rollouts.advance(rollout_id=rollout.pk, actor=SET_UP)
+        transaction.set_rollback(True)
+    return None
 
 
 def _pick(items: Sequence[T], which: int) -> Any:
