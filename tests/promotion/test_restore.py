@@ -108,6 +108,7 @@ def backed_up(world, ask, sign, asha, bram, omar, run, store, tmp_path):
     world.settle()
     said = run("backup.sh", tmp_path / "backup", database=now_using(), store=store)
     assert "4 artifacts copied" in said
+    world.settle()  # A backup may take longer than a lease: agents are heard of again.
     sign(ask(second, by=asha), bram)
     world.settle()
     assert Deployment.objects.get(role="champion").version == second
