@@ -10,6 +10,7 @@ from promotion.models import (
     Agent,
     AgentReport,
     Approval,
+    Comment,
     DarkTally,
     Delivery,
     Deployment,
@@ -156,6 +157,13 @@ register(
     Review,
     list_display=("name", "role", "verdict", "request", "at"),
     list_select_related=("request",),
+)
+register(
+    Comment,
+    list_display=("name", "request", "policy_request", "at"),
+    list_select_related=("request", "policy_request__environment"),
+    search_fields=("name", "text"),
+    subject_kind="comment",
 )
 register(PolicyRequest)
 register(PolicyApproval)
