@@ -60,6 +60,7 @@ class Action(StrEnum):
     DEPLOYMENT_BAKED = "deployment.baked"
     DEPLOYMENT_RESTORED = "deployment.restored"
     DEPLOYMENT_RETIRED = "deployment.retired"
+    DEPLOYMENT_DISMISSED = "deployment.dismissed"
     DEPLOYMENT_RELEASED = "deployment.released"
     ROLLOUT_STARTED = "rollout.started"
     ROLLOUT_ADVANCED = "rollout.advanced"

@@ -7,6 +7,7 @@ from promotion.api import (
     artifacts,
     breaking_glass,
     comments,
+    dismissals,
     doctor,
     environments,
     fleet,
@@ -67,6 +68,10 @@ urlpatterns = [
     path(
         "environments/<str:environment>/models/<str:model>/placement",
         placements.PlacementView.as_view(),
+    ),
+    path(
+        "environments/<str:environment>/models/<str:model>/versions/<int:number>/dismiss",
+        dismissals.DismissView.as_view(),
     ),
     path("doctor", doctor.DoctorView.as_view()),
     path("join-tokens", environments.JoinTokensView.as_view()),

@@ -78,6 +78,8 @@ class Deployment(models.Model):
     """Generation of the live target's state by which it last became champion."""
     barred = models.BooleanField(default=False, editable=False)
     """It left by a guard, an incident or a NACK: back only by ``retest`` and approval."""
+    undecided_since = models.DateTimeField(null=True, editable=False)
+    """Since when it waits for somebody to say: tested again, or retired for good."""
     changed_at = models.DateTimeField(default=timezone.now, editable=False)
 
     objects = DeploymentQuerySet.as_manager()
@@ -112,6 +114,10 @@ class Deployment(models.Model):
             models.CheckConstraint(
                 condition=models.Q(hold="none") | models.Q(state="retired"),
                 name="only_the_retired_are_held",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(undecided_since__isnull=True) | models.Q(state="retired"),
+                name="only_the_retired_wait_for_a_decision",
             ),
             models.CheckConstraint(
                 condition=~models.Q(role="champion") | models.Q(champion_at__isnull=False),
@@ -161,7 +167,7 @@ class Deployment(models.Model):
 
     @transition(field=state, source=State.RETIRED, target=State.DARK)
     def retest(self) -> None:
-        self.hold, self.barred = self.Hold.NONE, False
+        self.hold, self.barred, self.undecided_since = self.Hold.NONE, False, None
 
     @transition(
         field=state,
@@ -171,6 +177,7 @@ class Deployment(models.Model):
     )
     def restore(self, at: datetime) -> None:
         self.role, self.champion_at, self.hold = self.Role.CHAMPION, at, self.Hold.NONE
+        self.undecided_since = None
 
     def take_championship(self, at: datetime) -> None:
         """Become the one that answers. The old champion has stepped back before."""

@@ -75,9 +75,14 @@ def of_log(*, now: datetime) -> list[Alarm]:
 def of_requests(
     places: list[UUID], *, answering: set[observed.Place], now: datetime
 ) -> list[Alarm]:
-    """Name what was decided, or said, and waits for a person. Four queries."""
-    stopped = _stopped(places, answering=answering)
-    return [*_incidents(places), *stopped, *halted(places), *_unreviewed(places, now=now)]
+    """Name what was decided, or said, and waits for a person. Five queries."""
+    return [
+        *_incidents(places),
+        *_stopped(places, answering=answering),
+        *_undecided(places),
+        *halted(places),
+        *_unreviewed(places, now=now),
+    ]
 
 
 def _incidents(places: list[UUID]) -> list[Alarm]:
@@ -114,6 +119,26 @@ def _stopped(places: list[UUID], *, answering: set[observed.Place]) -> list[Alar
         )
         for row in newest.select_related("model", "environment")
         if (row.model.name, row.environment.slug) not in answering
+    ]
+
+
+def _undecided(places: list[UUID]) -> list[Alarm]:
+    """Versions that a rollback, a guard, a refusal or an incident took away."""
+    rows = Deployment.objects.filter(environment__in=places, undecided_since__isnull=False)
+    return [
+        Alarm(
+            row.environment.slug,
+            f"{row.model.name} version {row.version.number} was taken away"
+            f" {'by a guard, a refusal or an incident' if row.barred else 'by a rollback'}"
+            " and waits for a decision.",
+            row.undecided_since,
+            "Ask for it in the dark, to test it again, or retire it for good.",
+            reverse("dismiss", args=[row.environment.slug, row.model.name, row.version.number]),
+            "Decide",
+        )
+        for row in rows.select_related("environment", "model", "version")
+        .defer("version__manifest", "version__authors")
+        .order_by("undecided_since")
     ]
 
 

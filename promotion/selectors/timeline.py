@@ -60,6 +60,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     Action.DEPLOYMENT_BAKED: ("decided: stepped back, stays loaded", "bake"),
     Action.DEPLOYMENT_RESTORED: ("decided: restored, answers callers again", "champion"),
     Action.DEPLOYMENT_RETIRED: ("decided: retired", "retired"),
+    Action.DEPLOYMENT_DISMISSED: ("decided: stays retired", "retired"),
     Action.DEPLOYMENT_RELEASED: ("released the retired files", "retired"),
     Action.ROLLOUT_STARTED: ("started the rollout", "executing"),
     Action.ROLLOUT_ADVANCED: ("advanced the rollout", "executing"),

@@ -75,5 +75,7 @@ def _retire(rows: list[Deployment], *, request: Request, journal: Journal, now: 
             continue
         deployment.retire()
         deployment.changed_at = now
+        if deployment.barred:
+            deployment.undecided_since = now
         deployment.save()
         journal.deployment(Action.DEPLOYMENT_RETIRED, deployment, request, why="stopped")

@@ -88,7 +88,7 @@ def bar(
     """Retire what a guard, a refusal or an incident took out: back only by tests and approval."""
     candidate.barred = True
     candidate.retire()
-    candidate.changed_at = now
+    candidate.undecided_since = candidate.changed_at = now
     candidate.save()
     journal.deployment(Action.DEPLOYMENT_RETIRED, candidate, request, why=why)
 

@@ -202,6 +202,8 @@ def _retire_outgoing(context: Context, detail: str) -> None:
         return
     outgoing.retire()
     outgoing.changed_at = context.now
+    if outgoing.barred or _was_rolled_back(context, outgoing):
+        outgoing.undecided_since = context.now
     outgoing.save()
     context.journal.deployment(Action.DEPLOYMENT_RETIRED, outgoing, context.request)
     release_the_oldest(context.request, journal=context.journal)
@@ -210,6 +212,12 @@ def _retire_outgoing(context: Context, detail: str) -> None:
     if detail:
         context.rollout.detail = detail
         context.rollout.save(update_fields=["detail"])
+
+
+def _was_rolled_back(context: Context, outgoing: Deployment) -> bool:
+    """Tell a step back from the return to a newer version that follows it."""
+    is_rollback = context.request.kind == Request.Kind.ROLLBACK
+    return is_rollback and outgoing.version.number > context.deployment.version.number
 
 
 def release_the_oldest(request: Request, *, journal: Journal) -> None:
