@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping
 from governance.audit.actions import Action
 from promotion.lineage.sources import Json, Record
 
+GONE = frozenset({Action.AGENT_LEFT, Action.AGENT_EVICTED, Action.AGENT_DECOMMISSIONED})
+"""After these an agent answers nobody, as far as anybody knows."""
 TIER_OF_KIND = {"deploy_dark": "dark", "retire": "dark"}
 """The tier a request's rollout works on; everything else works on the live one."""
 
@@ -17,7 +19,7 @@ def intervals(agents: Iterable[Record], *, digest: str) -> list[Json]:
     found: list[Json] = []
     running: dict[tuple[str, str], Json] = {}
     for record in agents:
-        if record.action == Action.AGENT_LEFT:
+        if record.action in GONE:
             now = frozenset[str]()
         elif record.action == Action.AGENT_CHANGED_SERVING:
             now = _roles(record.facts.get("after"), digest)

@@ -84,6 +84,15 @@ class AgentReport(models.Model):
     cloned_since = models.DateTimeField(null=True)
     cloned_at = models.DateTimeField(null=True)
     """When two runs were last seen to take turns: two processes share its name."""
+    told = models.JSONField(default=list)
+    """What it answers callers with, as the audit log was told last."""
+    untold = models.PositiveIntegerField(default=0)
+    """Changes of that which the log has not been told of yet."""
+    told_refusal = models.BigIntegerField(null=True)
+    """Generation of the last refusal that the log was told of."""
+    is_refusal_untold = models.BooleanField(default=False)
+    paced_until = models.DateTimeField(null=True)
+    """Until when what the log was told is spread out, see ``promotion.pacing``."""
     still = models.JSONField(default=dict)
     """digest -> since when that version makes no headway."""
 

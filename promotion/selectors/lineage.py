@@ -13,6 +13,7 @@ from governance.audit import chain
 from governance.audit.actions import Action
 from governance.audit.models import Entry, Head
 from governance.errors import NotFound
+from promotion.lineage.serving import GONE
 from promotion.lineage.sources import Asked, Card, File, Json, Record, Sources, exact
 from promotion.models import AgentReport, DarkTally, Request, RolloutStep
 from registry.models import ModelVersion, RegisteredModel
@@ -104,7 +105,7 @@ def _of_agents(
     log: QuerySet[Entry], version: ModelVersion, environments: Iterable[str]
 ) -> QuerySet[Entry]:
     served = Q(action=Action.AGENT_CHANGED_SERVING, payload__body__contains=version.digest)
-    others = Q(action__in=[Action.AGENT_LEFT, Action.AGENT_REFUSED_STATE])
+    others = Q(action__in=[*GONE, Action.AGENT_REFUSED_STATE])
     return log.filter(served | others, environment__in=environments)
 
 

@@ -16,7 +16,7 @@ from governance.actors import Actor
 from governance.errors import GovernanceError
 from promotion.models import Approval, Deployment, PolicyRequest, Pulse, Request, Rollout
 from promotion.selectors import darkened
-from promotion.services import execution, latencies, policy_requests, requests, rollouts
+from promotion.services import agents, execution, latencies, policy_requests, requests, rollouts
 from registry.services import inspections
 
 logger = logging.getLogger(__name__)
@@ -42,6 +42,8 @@ def sweep() -> int:
         seen += _try(partial(rollouts.advance, rollout_id=pk, actor=SWEEP))
     for deployment, days in darkened.overdue(now=now):
         seen += _try(partial(_retire, deployment, days))
+    for pk in list(agents.waiting()):
+        seen += _try(partial(agents.catch_up, agent_id=pk, now=now))
     seen += _try(inspections.sweep_inspections)
     seen += _try(partial(latencies.forget, now=now))
     Pulse.objects.update_or_create(name=Pulse.SWEEP, defaults={"at": timezone.now()})

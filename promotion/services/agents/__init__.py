@@ -2,9 +2,11 @@
 
 from promotion.services.agents.joining import enrol, issue_join_token, leave, renew
 from promotion.services.agents.reporting import report
+from promotion.services.agents.serving import catch_up, waiting
 from promotion.services.agents.standing import cordon, decommission, evict, uncordon
 
 __all__ = [
+    "catch_up",
     "cordon",
     "decommission",
     "enrol",
@@ -14,4 +16,5 @@ __all__ = [
     "renew",
     "report",
     "uncordon",
+    "waiting",
 ]

@@ -17,6 +17,7 @@ from governance.models import ServiceToken
 from governance.services import tokens
 from promotion import wire
 from promotion.models import Agent, AgentReport, JoinToken, Target
+from promotion.services.agents import serving
 from promotion.services.journal import Journal
 
 TOKEN_LIFETIME = timedelta(days=30)
@@ -131,6 +132,7 @@ def leave(*, agent_id: UUID, actor: Actor) -> None:
     agent.left_at = now
     agent.save(update_fields=["left_at"])
     agent.intervals.filter(ended_at=None).update(ended_at=now)
+    serving.forget(agent)
     journal = Journal(actor)
     journal.agent(Action.AGENT_LEFT, agent)
     journal.write()

@@ -1,8 +1,6 @@
 """Takes an agent's report: stores it, commits, then advances what it allows."""
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -12,13 +10,12 @@ from governance.actors import Actor
 from governance.audit.actions import Action
 from governance.errors import Invalid, Unauthenticated
 from promotion import health, history, wire
-from promotion.models import Agent, AgentReport, ServingInterval, Target, Telling
+from promotion.models import Agent, AgentReport, Target, Telling
 from promotion.selectors import fleet_facts
 from promotion.services import histories, latencies, rollouts
+from promotion.services.agents import serving
 from promotion.services.journal import Journal
-from registry.models import ModelVersion
 
-ANSWERING = ("champion", "candidate", "spare")
 ROLLOUT = Actor.from_task("promotion.advance")
 
 
@@ -69,13 +66,12 @@ def _store(*, agent_id: UUID, body: wire.Report, actor: Actor, now: datetime) ->
         return  # Late or doubled: a newer one of the same run is here.
     after = _row(agent, body, now)
     _follow(before, after, run=run, now=now)
+    journal = Journal(actor)
+    _note_clone(agent, before, after, journal=journal)
+    serving.note(agent, before, after, journal=journal, now=now)
     after.save(force_insert=before is None, force_update=before is not None)
     if run is not health.Run.RETURNED:  # Of a clone nobody knows what was counted already.
         latencies.add(agent=agent, before=before, after=after)
-    journal = Journal(actor)
-    _note_clone(agent, before, after, journal=journal)
-    _note_serving(agent, before, after, journal=journal, now=now)
-    _note_refusal(agent, before, after, journal=journal)
     if agent.left_at is not None:
         agent.left_at = None
         agent.save(update_fields=["left_at"])
@@ -139,70 +135,6 @@ def _note_clone(
     if after.cloned_since and (before is None or before.cloned_since != after.cloned_since):
         ids = [boot["id"] for boot in after.boots[-2:]]
         journal.agent(Action.AGENT_CLONED, agent, boots=ids)
-
-
-def _answers(row: AgentReport | None) -> dict[tuple[str, str], str]:
-    """Return (digest, role) -> model of what answers callers, ready."""
-    return {
-        (item["digest"], item["role"]): item["model"]
-        for item in (row.versions if row else [])
-        if item["role"] in ANSWERING and item["phase"] == "ready"
-    }
-
-
-def _note_serving(
-    agent: Agent,
-    before: AgentReport | None,
-    after: AgentReport,
-    *,
-    journal: Journal,
-    now: datetime,
-) -> None:
-    """Open and close serving intervals, and record the change, when what answers changed."""
-    # Leaving has ended its intervals: whatever it answers with now is news.
-    old, new = _answers(None if agent.left_at else before), _answers(after)
-    if old == new:
-        return
-    digests = {digest for digest, _ in old.keys() | new.keys()}
-    rows = ModelVersion.objects.filter(digest__in=digests).select_related("model")
-    versions = {(row.digest, row.model.name): row for row in rows}
-    for key in old.keys() - new.keys():
-        if version := versions.get((key[0], old[key])):
-            ServingInterval.objects.filter(
-                agent=agent, version=version, role=key[1], ended_at=None
-            ).update(ended_at=now)
-    for key in new.keys() - old.keys():
-        if version := versions.get((key[0], new[key])):
-            ServingInterval.objects.get_or_create(
-                agent=agent,
-                version=version,
-                role=key[1],
-                ended_at=None,
-                defaults={"generation": after.observed_generation, "began_at": now},
-            )
-    journal.agent(
-        Action.AGENT_CHANGED_SERVING,
-        agent,
-        generation=after.observed_generation,
-        before=_listed(old),
-        after=_listed(new),
-    )
-
-
-def _listed(answers: Mapping[tuple[str, str], str]) -> list[dict[str, str]]:
-    return [
-        {"model": model, "digest": digest, "role": role}
-        for (digest, role), model in sorted(answers.items())
-    ]
-
-
-def _note_refusal(
-    agent: Agent, before: AgentReport | None, after: AgentReport, *, journal: Journal
-) -> None:
-    old: Any = before.refused if before else None
-    new: Any = after.refused
-    if new and (old is None or old["generation"] != new["generation"]):
-        journal.agent(Action.AGENT_REFUSED_STATE, agent, **new)
 
 
 def _finish_tellings(agent: Agent, after: AgentReport, *, now: datetime) -> None:

@@ -14,6 +14,7 @@ from governance.names import problem_with
 from governance.services import tokens
 from promotion.models import Agent
 from promotion.services import rollouts
+from promotion.services.agents import serving
 from promotion.services.journal import Journal
 
 ROLLOUT = Actor.from_task("promotion.advance")
@@ -111,6 +112,7 @@ def _evict(agent_id: UUID, *, reason: str, actor: Actor) -> Agent:
 def _silence(agent: Agent, *, actor: Actor, now: datetime) -> None:
     """End its token, and what it was known to serve: nothing it says counts from here on."""
     agent.intervals.filter(ended_at=None).update(ended_at=now)
+    serving.forget(agent)
     if agent.token.revoked_at is None:
         tokens.revoke(token_id=agent.token_id, actor=actor, environment=agent.target.environment)
 
