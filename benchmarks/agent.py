@@ -36,6 +36,8 @@ from benchmarks.load import Result, Task, whole
 
 MODEL = "forest"
 TREES, FEATURES, DEPTH = 100, 30, 8
+OUTPUT = "probabilities"
+DTYPES = {"FP32": "<f4", "FP64": "<f8"}
 ROWS = 32
 """Different requests, sent in turns."""
 CONNECTIONS = (1, 16)
@@ -213,15 +215,9 @@ def prepared(server: Server, made: Made) -> Task:
 
 def as_json(server: Server, row: NDArray[np.float32], number: int) -> bytes:
     """Write a request with its numbers as JSON."""
-    tensor = {
-        "name": "X",
-        "datatype": "FP32",
-        "shape": [1, FEATURES],
-        "data": [float(x) for x in row],
-    }
-    return post(
-        server, json.dumps({"id": f"t{number}", "inputs": [tensor]}).encode(), "application/json"
-    )
+    tensor = {"name": "X", "datatype": "FP32", "shape": [1, FEATURES], "data": row.tolist()}
+    asked = {"id": f"t{number}", "inputs": [tensor], "outputs": [{"name": OUTPUT}]}
+    return post(server, json.dumps(asked).encode(), "application/json")
 
 
 def as_binary(server: Server, row: NDArray[np.float32], number: int) -> bytes:
@@ -229,7 +225,8 @@ def as_binary(server: Server, row: NDArray[np.float32], number: int) -> bytes:
     raw = row.astype("<f4").tobytes()
     size = {"binary_data_size": len(raw)}
     tensor = {"name": "X", "datatype": "FP32", "shape": [1, FEATURES], "parameters": size}
-    asked = {"id": f"t{number}", "inputs": [tensor], "parameters": {"binary_data_output": True}}
+    output = {"name": OUTPUT, "parameters": {"binary_data": True}}
+    asked = {"id": f"t{number}", "inputs": [tensor], "outputs": [output]}
     content = json.dumps(asked).encode()
     more = f"Inference-Header-Content-Length: {len(content)}\r\n"
     return post(server, content + raw, "application/octet-stream", more)
@@ -258,13 +255,14 @@ def ask(server: Server, request: bytes) -> tuple[bytes, bytes]:
 
 def read_json(body: bytes) -> Any:
     """Read the probabilities of an answer."""
-    return next(o["data"] for o in json.loads(body)["outputs"] if o["name"] == "probabilities")
+    return next(o["data"] for o in json.loads(body)["outputs"] if o["name"] == OUTPUT)
 
 
 def read_binary(body: bytes, head: bytes) -> Any:
     """Read the probabilities of an answer with binary tensors."""
-    announced = head.lower().split(b"inference-header-content-length: ")[1].split(b"\r\n")[0]
-    return np.frombuffer(body[int(announced) :], dtype="<f4")
+    announced = int(head.lower().split(b"inference-header-content-length: ")[1].split(b"\r\n")[0])
+    (output,) = json.loads(body[:announced])["outputs"]
+    return np.frombuffer(body[announced:], dtype=DTYPES[output["datatype"]])
 
 
 Cell = tuple[str, int]
