@@ -108,7 +108,10 @@ def test_it_is_read_from_the_log_and_not_from_the_tables(moments, then):
     with as_owner(connection), connection.cursor() as cursor:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
         cursor.execute("ALTER TABLE promotion_deployment DISABLE TRIGGER USER")
-        cursor.execute("UPDATE promotion_deployment SET state = 'trained', role = '', hold='none'")
+        cursor.execute(
+            "UPDATE promotion_deployment"
+            " SET state = 'trained', role = '', hold = 'none', undecided_since = NULL"
+        )
         cursor.execute("ALTER TABLE promotion_deployment ENABLE TRIGGER USER")
     assert not Deployment.objects.filter(role="champion").exists()
     assert then(moments["second"]) == before
