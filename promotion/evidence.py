@@ -1,12 +1,13 @@
 """Dark scores as sums: a prediction log is read strictly and added up. Pure.
 
 A log comes from an agent, so nothing in it is believed: columns have their types, only
-pairs of versions that are known are summed, a transaction counts once a version, and a
+pairs of versions that are known are summed, a transaction counts once a pair, and a
 number no model gives (not finite, or beyond ``LARGEST_SCORE``) is an error and no score.
 """
 
+import hashlib
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -60,6 +61,26 @@ SUMMED = (
 )
 
 Array = npt.NDArray[Any]
+KEY = np.dtype("<u8")
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Where in a log two versions scored the same transactions."""
+
+    digest: str
+    champion: str
+    rows: Array
+    keys: Array
+    """What tells the rows' transactions apart, ``KEY`` each."""
+    at: Array
+    """When they were, in microseconds since 1970; -1 where a row does not say."""
+
+    def only(self, chosen: Array) -> "Pair":
+        """Leave out the rows that are not chosen."""
+        return Pair(
+            self.digest, self.champion, self.rows[chosen], self.keys[chosen], self.at[chosen]
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,57 +148,64 @@ def named(table: pa.Table) -> frozenset[str]:
     return frozenset(found)
 
 
-def summed(table: pa.Table, *, thresholds: Mapping[str, float]) -> Iterator[Sums]:
-    """Sum a dark log per pair of versions, both of which are known.
+def pairs(table: pa.Table, known: Container[str]) -> list[Pair]:
+    """Find the pairs of known versions in a dark log, in the order of their digests.
 
-    Args:
-        thresholds: digest -> the score from which a version says yes, of every known one.
+    The rows of a pair hold a transaction once.
     """
-    rows, pairs = _paired(table, thresholds)
-    scores, champion_scores = _numbers(table, "score"), _numbers(table, "champion_score")
-    latency, at = _numbers(table, "latency_ms"), _times(table)
-    for (digest, champion), mine in zip(pairs, rows, strict=True):
-        both = _is_score(scores[mine]) & _is_score(champion_scores[mine])
-        new, old = scores[mine][both], champion_scores[mine][both]
-        yes, was = new >= thresholds[digest], old >= thresholds[champion]
-        took, when = latency[mine][both], at[mine]
-        sane = np.isfinite(took) & (took >= 0) & (took <= LARGEST_LATENCY_MS)
-        known = when[(when >= 0) & (when <= LAST_MICROSECOND)]
-        yield Sums(
-            digest=digest,
-            champion=champion,
-            scored=int(both.sum()),
-            errors=int(len(mine) - both.sum()),
-            stricter=int((yes & ~was).sum()),
-            laxer=int((~yes & was).sum()),
-            difference=float((new - old).sum()),
-            absolute=float(np.abs(new - old).sum()),
-            latency_ms=float(took[sane].sum()),
-            histogram=_bins(new),
-            champion_histogram=_bins(old),
-            first=_moment(known.min()) if len(known) else None,
-            last=_moment(known.max()) if len(known) else None,
-        )
-
-
-def _paired(
-    table: pa.Table, known: Mapping[str, float]
-) -> tuple[list[Array], list[tuple[str, str]]]:
-    """Return, for each pair of known versions, the rows that count: a transaction once each."""
-    ids, _ = _codes(table, "transaction_id")
+    ids, texts = _codes(table, "transaction_id")
     mine, digests = _codes(table, "digest")
     theirs, champions = _codes(table, "champion_digest")
-    rows, pairs = [], []
-    for i, j in sorted({*zip(mine.tolist(), theirs.tolist(), strict=True)}):
+    keys, at, found = _keys(texts), _times(table), []
+    for i, j in {*zip(mine.tolist(), theirs.tolist(), strict=True)}:
         if i < 0 or j < 0 or digests[i] not in known or champions[j] not in known:
             continue
         if digests[i] == champions[j]:
             continue  # Just promoted, and copies of its own answers are still under way.
         chosen = np.flatnonzero((mine == i) & (theirs == j) & (ids >= 0))
         _, first = np.unique(ids[chosen], return_index=True)
-        rows.append(chosen[np.sort(first)])
-        pairs.append((digests[i], champions[j]))
-    return rows, pairs
+        rows = chosen[np.sort(first)]
+        found.append(Pair(digests[i], champions[j], rows, keys[ids[rows]], at[rows]))
+    return sorted(found, key=lambda pair: (pair.digest, pair.champion))
+
+
+def summed(table: pa.Table, pair: Pair, *, thresholds: Mapping[str, float]) -> Sums:
+    """Sum the rows of one pair of versions.
+
+    Args:
+        table: the log.
+        pair: one of ``pairs``.
+        thresholds: digest -> the score from which a version says yes, of both.
+    """
+    scores = _numbers(table, "score")[pair.rows]
+    champion_scores = _numbers(table, "champion_score")[pair.rows]
+    both = _is_score(scores) & _is_score(champion_scores)
+    new, old = scores[both], champion_scores[both]
+    yes, was = new >= thresholds[pair.digest], old >= thresholds[pair.champion]
+    took = _numbers(table, "latency_ms")[pair.rows][both]
+    sane = np.isfinite(took) & (took >= 0) & (took <= LARGEST_LATENCY_MS)
+    known = pair.at[(pair.at >= 0) & (pair.at <= LAST_MICROSECOND)]
+    return Sums(
+        digest=pair.digest,
+        champion=pair.champion,
+        scored=int(both.sum()),
+        errors=int(len(pair.rows) - both.sum()),
+        stricter=int((yes & ~was).sum()),
+        laxer=int((~yes & was).sum()),
+        difference=float((new - old).sum()),
+        absolute=float(np.abs(new - old).sum()),
+        latency_ms=float(took[sane].sum()),
+        histogram=_bins(new),
+        champion_histogram=_bins(old),
+        first=_moment(known.min()) if len(known) else None,
+        last=_moment(known.max()) if len(known) else None,
+    )
+
+
+def _keys(texts: list[str]) -> Array:
+    """Return eight bytes for each text, as good as the text to tell whether it was met."""
+    digests = [hashlib.blake2b(text.encode(), digest_size=8).digest() for text in texts]
+    return np.frombuffer(b"".join(digests), dtype=KEY)
 
 
 def _codes(table: pa.Table, name: str) -> tuple[Array, list[str]]:

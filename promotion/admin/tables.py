@@ -11,6 +11,7 @@ from promotion.models import (
     AgentReport,
     Approval,
     Comment,
+    DarkSeen,
     DarkTally,
     Delivery,
     Deployment,
@@ -114,6 +115,11 @@ register(
     list_display=("prefix", "target", "uses_left", "created_at", "expires_at", "revoked_at"),
     list_select_related=("target__environment",),
     fields=("prefix", "target", "uses_left", "created_at", "expires_at", "revoked_at"),
+)
+register(
+    DarkSeen,
+    list_display=("environment", "version", "since"),
+    list_select_related=("environment", "version__model"),
 )
 register(
     DarkTally,

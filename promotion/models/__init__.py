@@ -3,7 +3,7 @@
 from promotion.models.agents import Agent, AgentReport, JoinToken, ServingInterval, Telling
 from promotion.models.comments import Comment
 from promotion.models.deployments import Deployment
-from promotion.models.evidence import DarkTally, PredictionBatch
+from promotion.models.evidence import DarkSeen, DarkTally, PredictionBatch
 from promotion.models.incidents import Incident
 from promotion.models.latencies import LatencySlot
 from promotion.models.placements import Placement
@@ -20,6 +20,7 @@ __all__ = [
     "AgentReport",
     "Approval",
     "Comment",
+    "DarkSeen",
     "DarkTally",
     "Delivery",
     "Deployment",

@@ -30,6 +30,32 @@ class PredictionBatch(models.Model):
         return f"{self.rows} {self.kind} rows of {self.agent}"
 
 
+class DarkSeen(models.Model):
+    """The transactions of some minutes that one dark version was counted on.
+
+    A bus delivers again, and agents send in any order: who adds a file to the sums leaves
+    out what stands here.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    environment = models.ForeignKey("governance.Environment", models.PROTECT, related_name="+")
+    version = models.ForeignKey("registry.ModelVersion", models.PROTECT, related_name="+")
+    since = models.DateTimeField()
+    keys = models.BinaryField(default=b"")
+    """``promotion.evidence.KEY`` each, in order."""
+
+    class Meta:
+        verbose_name_plural = "dark transactions seen"
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["environment", "version", "since"], name="once_for_these_minutes"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"transactions of {self.version} from {self.since}"
+
+
 class DarkTally(models.Model):
     """Sums over all dark rows of one version paired with one champion, in one environment."""
 

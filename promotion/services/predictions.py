@@ -9,6 +9,7 @@ from governance.models import Environment
 from promotion import evidence
 from promotion.evidence import BINS, Sums, read
 from promotion.models import Agent, DarkTally, PredictionBatch
+from promotion.services.counting import Seen
 from registry.models import Blob, ModelVersion
 
 __all__ = ["MAX_BYTES", "accept", "read"]
@@ -29,12 +30,23 @@ def accept(*, agent: Agent, kind: str, blob: Blob, table: pa.Table) -> tuple[Pre
         agent=agent, kind=kind, blob=blob, defaults={"rows": table.num_rows}
     )
     if is_new and kind == PredictionBatch.Kind.DARK:
-        versions = _versions(evidence.named(table))
-        thresholds = {digest: _threshold(version) for digest, version in versions.items()}
-        for sums in evidence.summed(table, thresholds=thresholds):
-            pair = versions[sums.digest], versions[sums.champion]
-            _add(agent.target.environment, *pair, sums)
+        _sum(agent.target.environment, table)
     return batch, is_new
+
+
+def _sum(environment: Environment, table: pa.Table) -> None:
+    """Add to the tallies what was not counted before. Locks tallies first, then what was seen."""
+    versions = _versions(evidence.named(table))
+    thresholds = {digest: _threshold(version) for digest, version in versions.items()}
+    pairs = evidence.pairs(table, versions)
+    tallies = [
+        _locked(environment, versions[pair.digest], versions[pair.champion]) for pair in pairs
+    ]
+    seen = Seen(environment, [(versions[pair.digest], pair.at) for pair in pairs])
+    for tally, pair in zip(tallies, pairs, strict=True):
+        new = pair.only(seen.add(versions[pair.digest], keys=pair.keys, at=pair.at))
+        _add(tally, evidence.summed(table, new, thresholds=thresholds))
+    seen.save()
 
 
 def _versions(digests: Iterable[str]) -> dict[str, ModelVersion]:
@@ -46,13 +58,14 @@ def _threshold(version: ModelVersion) -> float:
     return THRESHOLD if found is None else float(found)
 
 
-def _add(
-    environment: Environment, version: ModelVersion, champion: ModelVersion, sums: Sums
-) -> None:
+def _locked(environment: Environment, version: ModelVersion, champion: ModelVersion) -> DarkTally:
     DarkTally.objects.get_or_create(environment=environment, version=version, champion=champion)
-    tally = DarkTally.objects.select_for_update(no_key=True).get(
+    return DarkTally.objects.select_for_update(no_key=True).get(
         environment=environment, version=version, champion=champion
     )
+
+
+def _add(tally: DarkTally, sums: Sums) -> None:
     tally.scored += sums.scored
     tally.errors += sums.errors
     tally.stricter += sums.stricter

@@ -19,7 +19,7 @@ from promotion.models import DarkTally, PredictionBatch
 from promotion.services import environments, predictions
 from registry.models import Blob
 
-NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+NOW = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
 A, B, C = "a" * 64, "b" * 64, "c" * 64
 SCHEMA = pa.schema(
     [
@@ -68,8 +68,12 @@ def packed(rows, schema=SCHEMA):
 
 
 def summed(rows, thresholds=None):
-    table = evidence.read("dark", packed(rows))
-    return list(evidence.summed(table, thresholds=thresholds or {A: 0.5, B: 0.5, C: 0.5}))
+    return sums_of(evidence.read("dark", packed(rows)), thresholds or {A: 0.5, B: 0.5, C: 0.5})
+
+
+def sums_of(table, thresholds):
+    found = evidence.pairs(table, thresholds)
+    return [evidence.summed(table, pair, thresholds=thresholds) for pair in found]
 
 
 class TestSums:
@@ -142,7 +146,7 @@ class TestSums:
         out = io.BytesIO()
         pq.write_table(table, out)
         read = evidence.read("dark", out.getvalue())
-        [sums] = evidence.summed(read, thresholds={A: 0.5, B: 0.5})
+        [sums] = sums_of(read, {A: 0.5, B: 0.5})
         assert (sums.first, sums.last, sums.scored) == (NOW, NOW, 3)
 
     @pytest.mark.parametrize("latency", [float("nan"), float("inf"), -1.0, None])
