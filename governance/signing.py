@@ -14,7 +14,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from governance import config
+from governance import config, notes
 
 
 class BadKey(SystemExit):
@@ -58,6 +58,11 @@ def seal(payload: bytes, payload_type: str, *, key: Ed25519PrivateKey) -> bytes:
         ],
     }
     return json.dumps(envelope, separators=(",", ":")).encode()
+
+
+def sign_note(text: str, *, name: str) -> str:
+    """Return a C2SP signed note of the text, by every key in use."""
+    return notes.sign(text, name=name, keys=_keys())
 
 
 def public_keys() -> tuple[bytes, ...]:

@@ -15,11 +15,12 @@ from dataclasses import dataclass
 from django.conf import settings
 from django.db import Error, connections
 
-from governance.audit import checkpoints, notes
+from governance import notes
+from governance.audit import checkpoints
 from governance.audit.models import Checkpoint, Head
-from governance.audit.notes import BadNote, Verifier
 from governance.audit.sinks import Sink, open_sinks
 from governance.errors import Unavailable
+from governance.notes import BadNote, Verifier
 
 logger = logging.getLogger(__name__)
 
@@ -83,17 +84,18 @@ def look() -> Behind | None:
     return found
 
 
-def watch() -> None:
-    """Look now, and then every half minute in a thread of its own."""
-    if not settings.CONFIG.checkpoint_sinks:
-        return
-    _look_quietly()
-    threading.Thread(target=_go_on_looking, name="checkpoints", daemon=True).start()
+def watch(*, every: float = LOOK_SECONDS) -> threading.Event:
+    """Look now, and then every so often in a thread of its own, until the event is set."""
+    stop = threading.Event()
+    if settings.CONFIG.checkpoint_sinks:
+        _look_quietly()
+        looking = threading.Thread(target=_go_on_looking, args=(stop, every), daemon=True)
+        looking.start()
+    return stop
 
 
-def _go_on_looking() -> None:
-    pause = threading.Event()
-    while not pause.wait(LOOK_SECONDS):
+def _go_on_looking(stop: threading.Event, every: float) -> None:
+    while not stop.wait(every):
         _look_quietly()
 
 

@@ -92,6 +92,7 @@ class Tree:
 
     blocks: list[bytes]
     leaves: Leaves
+    _known: dict[tuple[int, int], bytes] = field(default_factory=dict)
 
     def root(self, first: int, last: int) -> bytes:
         """Return the root over entries ``first`` (from 0) up to before ``last``."""
@@ -100,8 +101,12 @@ class Tree:
             return self.blocks[first // BLOCK]
         if count <= BLOCK:
             return root(self.leaves(first, last))
-        middle = first + _split(count)
-        return node(self.root(first, middle), self.root(middle, last))
+        found = self._known.get((first, last))
+        if found is None:
+            middle = first + _split(count)
+            found = node(self.root(first, middle), self.root(middle, last))
+            self._known[first, last] = found
+        return found
 
     def inclusion(self, index: int, size: int) -> list[bytes]:
         """Prove that entry ``index`` (from 0) is in the tree of that size: PATH."""

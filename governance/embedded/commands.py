@@ -51,9 +51,29 @@ def _group() -> None:
     """Check the audit log."""
 
 
-@audit.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+OPEN = {"allow_extra_args": True, "ignore_unknown_options": True}
+
+
+@audit.command(context_settings=OPEN)
 def verify(context: typer.Context) -> None:
-    """Check the whole chain in the database, and its checkpoints; options as of audit_verify."""
+    """Check the whole chain in the database, and what guards it; options as of audit_verify."""
+    _run("audit_verify", context)
+
+
+@audit.command(context_settings=OPEN)
+def bundle(context: typer.Context) -> None:
+    """Write a bundle that proves itself offline: FILE [--object model:NAME] [--since SIZE]."""
+    _run("audit_bundle", context)
+
+
+@audit.command(context_settings=OPEN)
+def keys(context: typer.Context) -> None:
+    """Print the public keys that auditors verify bundles with."""
+    _run("audit_keys", context)
+
+
+def _run(name: str, context: typer.Context) -> None:
+    """Run one of Django's commands with whatever options were given."""
     provide.provide_missing()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "governance.settings")
     import django  # noqa: PLC0415
@@ -61,7 +81,7 @@ def verify(context: typer.Context) -> None:
 
     django.setup()
     try:
-        call_command("audit_verify", *context.args)
+        call_command(name, *context.args)
     except CommandError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from None

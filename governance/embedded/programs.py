@@ -25,6 +25,12 @@ SECRETS = (
     "SECRET_KEY_FILE",
     "SIGNING_KEY_FILE",
     "SUCCESSOR_KEY_FILE",
+    "CHECKPOINT_SINKS",
+    "CHECKPOINT_KEYS_FILE",
+    "SEALER_DATABASE_URL",
+    "SEALER_KEY_FILE",
+    "SEALER_SUCCESSOR_KEY_FILE",
+    "SEALER_ORIGIN",
 )
 """The control plane's own: no agent inherits them, nor the store's credentials."""
 SEALERS = "SEALER_"
@@ -99,7 +105,7 @@ def sealer(site: Site) -> Program:
             **{
                 name: value
                 for name, value in site.environ.items()
-                if not is_secret(name) or _is_sealers(name) or name.startswith("AWS_")
+                if not is_secret(name) or name.startswith((SEALERS, "AWS_", "CHECKPOINT_SINKS"))
             },
         }
 

@@ -9,8 +9,8 @@ import time
 import psycopg
 
 from governance import signing
-from governance.audit.notes import read_keys
 from governance.audit.sinks import open_sinks
+from governance.notes import read_keys
 from governance.sealing import settings
 from governance.sealing.log import connected
 from governance.sealing.sealer import Round, Sealer

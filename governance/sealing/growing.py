@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from governance.audit import merkle, notes
+from governance import notes
+from governance.audit import merkle
 from governance.audit.chain import leaf_hash
 from governance.sealing.log import Line, Log, Sealed
 

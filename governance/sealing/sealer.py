@@ -14,9 +14,9 @@ from datetime import UTC, datetime
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from governance.audit import notes
-from governance.audit.notes import BadNote, Checkpoint, Verifier
+from governance import notes
 from governance.audit.sinks import Sink
+from governance.notes import BadNote, Checkpoint, Verifier
 from governance.sealing.delivery import Delivery
 from governance.sealing.growing import Stage, WrongLog, objects_root, stages
 from governance.sealing.log import Log, Sealed

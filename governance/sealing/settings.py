@@ -5,9 +5,9 @@ from pathlib import Path
 from pydantic import Field, FilePath, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from governance.audit.notes import NAME
 from governance.audit.sinks import open_sinks
 from governance.config import Misconfigured
+from governance.notes import NAME
 
 
 class SealerConfig(BaseSettings):

@@ -29,6 +29,12 @@ OTHERS: Final = (
     "SECRET_KEY_FILE",
     "SIGNING_KEY_FILE",
     "SUCCESSOR_KEY_FILE",
+    "CHECKPOINT_SINKS",
+    "CHECKPOINT_KEYS_FILE",
+    "SEALER_DATABASE_URL",
+    "SEALER_KEY_FILE",
+    "SEALER_SUCCESSOR_KEY_FILE",
+    "SEALER_ORIGIN",
     "PUBLIC_URL",
 )
 """Settings that name somebody's own servers: the demo fills none of those with its story."""

@@ -1,11 +1,13 @@
 """What must hold at any moment, in the tables; and from the log, at every moment there was."""
 
+import io
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
 from governance.audit import chain
 from governance.audit.models import Entry
+from governance.audit.standalone import forging, verify
 from promotion.desired import LOADED_SLOTS
 from promotion.models import Deployment, DesiredState, Request, Target
 from promotion.policies import Policy
@@ -82,6 +84,25 @@ def the_log_holds() -> History:
     for events in sorted(transactions.values(), key=lambda told: told[0].seq):
         _transaction_holds(history, events, asked)
     return history
+
+
+def the_log_proves_itself() -> None:
+    """Seal the log, take it away as a bundle, and let the verifier replay it: it says the same."""
+    rows = list(Entry.objects.order_by("seq").select_related("payload"))
+    lines = [row.leaf.encode() for row in rows]
+    beside = [f"{e.seq} {bytes(e.payload.salt).hex()} {e.payload.body}" for e in rows]
+    signed = {f"{len(lines):015d}": forging.sealed(lines)}
+    made = forging.Bundle(lines, beside, signed, len(lines), {})
+    made.report["statements"] = said = forging.statements(made)
+    found = verify.verify(io.BytesIO(made.content()), forging.keys_text())
+    assert found.code == 0, found.line
+    assert {
+        (each["model"], each["version"], each["environment"]): (each["state"], each["role"])
+        for each in said["deployments"]
+    } == {
+        (row.model.name, row.version.number, row.environment.slug): (row.state, row.role)
+        for row in Deployment.objects.select_related("model", "version", "environment")
+    }
 
 
 def _transaction_holds(history: History, events: list[Event], asked: dict[str, Request]) -> None:

@@ -26,7 +26,7 @@ from governance.actors import Actor
 from promotion.models import Telling
 from promotion.services.environments import apply
 from tests.promotion.conftest import PROD, QA, SET_UP, World
-from tests.promotion.holding import tables_hold, the_log_holds
+from tests.promotion.holding import tables_hold, the_log_holds, the_log_proves_itself
 from tests.promotion.killing import listener, worker
 from tests.promotion.yard import WEIGHTS, Yard, chosen, undone
 
@@ -126,6 +126,7 @@ def test_many_at_once(world, actors, capsys):
     assert killable.killed["in a transaction"] > 0
     tables_hold({})
     assert the_log_holds().promotions > 0
+    the_log_proves_itself()
 
 
 def at_once(yard):

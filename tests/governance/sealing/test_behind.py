@@ -3,7 +3,8 @@
 import pytest
 from django.db import connection, transaction
 
-from governance.audit import behind, checkpoints, notes, services
+from governance import notes
+from governance.audit import behind, checkpoints, services
 from governance.audit.actions import Action
 from governance.audit.models import Checkpoint, Entry
 from governance.audit.verify import verify
@@ -179,7 +180,8 @@ def test_a_service_looks_before_it_begins_and_goes_on_looking(sealer, log, write
     write(3)
     sealer.round(log)
     go_back(1)
-    behind.watch()
+    stop = behind.watch(every=60)
+    stop.set()
     assert behind.known() is not None
     with pytest.raises(Unavailable), transaction.atomic():
         services.record(

@@ -11,7 +11,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.db import connection
 
-from governance.audit import merkle, notes
+from governance import notes
+from governance.audit import merkle
 from governance.audit.models import Block, Checkpoint, Entry, SealerReport
 from governance.audit.verify import verify
 from governance.embedded import keys as made_keys

@@ -1,0 +1,1111 @@
+"""Check a bundle of Lockgate's audit log, alone: no database, no network, no library.
+
+    python3 -I -S verify.py --keys keys.txt BUNDLE.zip [--since CHECKPOINT]
+
+exit 0  proven: every statement follows from entries that the given keys have sealed
+exit 1  tampering proven: the first bad entry is named, with the reason
+exit 2  cannot decide: the bundle cannot be read, or a key or a proof is not there
+exit 3  usage
+
+``keys.txt`` holds public keys, one a line (``name+hash+base64``); get them from somebody
+you trust, by another way than the bundle. CHECKPOINT is one that you have kept: the log
+must still begin with what it sealed. The bundle's format: docs/audit-bundle.md.
+
+This file is one piece on purpose: it is copied to where nothing else is, and read by
+people who trust nobody. Python 3.9 or newer. The bundle is taken to be hostile.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import io
+import json
+import re
+import struct
+import sys
+import zipfile
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+SCHEMA = "lockgate.audit-bundle/1"
+STATEMENTS = "lockgate.statements/1"
+PROVEN, TAMPERED, UNDECIDED, USAGE = 0, 1, 2, 3
+SAYS = {
+    PROVEN: "PROVEN",
+    TAMPERED: "TAMPERING PROVEN",
+    UNDECIDED: "CANNOT DECIDE",
+    USAGE: "USAGE",
+}
+GENESIS = b"0" * 64
+sha256 = hashlib.sha256
+
+if TYPE_CHECKING:
+    Point = tuple[int, int, int, int]
+    Fields = tuple[bytes, ...]
+    Ends = dict[bytes, tuple[int, str]]
+    Keys = dict[tuple[str, str], "Key"]
+
+# What a bundle may cost us to read.
+MOST_FILES = 2_000
+MOST_BYTES = 16 * 1024**3
+RATIO, RATIO_FROM = 200, 4 * 1024**2
+LONGEST_LEAF, LONGEST_PAYLOAD = 64 * 1024, 4 * 1024**2
+LARGEST = {
+    "bundle.json": 1024**2,
+    "MANIFEST.txt": 1024**2,
+    "README.txt": 1024**2,
+    "proofs.json": 64 * 1024**2,
+    "report.html": 64 * 1024**2,
+    "report.json": 64 * 1024**2,
+    "verify.py": 1024**2,
+}
+STREAMS = {"entries.ndjson": LONGEST_LEAF, "payloads.txt": LONGEST_PAYLOAD}
+REQUIRED = {"bundle.json", "MANIFEST.txt", "README.txt", "report.json", "verify.py", *STREAMS}
+NOTE = re.compile(r"checkpoints/(\d{15})(-\d{1,2})?\.note")
+LARGEST_NOTE = 64 * 1024
+CHUNK = 1024**2
+
+
+class Tampered(Exception):
+    """Something was changed after it was sealed; says what."""
+
+
+class Undecided(Exception):
+    """Nothing can be proven, neither way; says why."""
+
+
+# -- Ed25519, RFC 8032 section 5.1: verification only ----------------------------------
+
+P = 2**255 - 19
+L = 2**252 + 27742317777372353535851937790883648493
+D = -121665 * pow(121666, P - 2, P) % P
+ROOT_OF_MINUS_1 = pow(2, (P - 1) // 4, P)
+BASE_Y = 4 * pow(5, P - 2, P) % P
+
+
+def _decoded(raw: bytes) -> Point | None:
+    """Return the point that 32 bytes stand for, in extended coordinates, or None."""
+    y = int.from_bytes(raw, "little")
+    sign, y = y >> 255, y & (2**255 - 1)
+    if y >= P:
+        return None
+    square = (y * y - 1) * pow(D * y * y + 1, P - 2, P) % P
+    x = pow(square, (P + 3) // 8, P)
+    if (x * x - square) % P:
+        x = x * ROOT_OF_MINUS_1 % P
+    if (x * x - square) % P or (x == 0 and sign):
+        return None
+    x = P - x if x & 1 != sign else x
+    return x, y, 1, x * y % P
+
+
+def _encoded(point: Point) -> bytes:
+    x, y, z, _ = point
+    inverse = pow(z, P - 2, P)
+    x, y = x * inverse % P, y * inverse % P
+    return (y | (x & 1) << 255).to_bytes(32, "little")
+
+
+def _sum(one: Point, other: Point) -> Point:
+    a = (one[1] - one[0]) * (other[1] - other[0]) % P
+    b = (one[1] + one[0]) * (other[1] + other[0]) % P
+    c = 2 * one[3] * other[3] * D % P
+    d = 2 * one[2] * other[2] % P
+    e, f, g, h = b - a, d - c, d + c, b + a
+    return e * f % P, g * h % P, f * g % P, e * h % P
+
+
+def _twice(point: Point) -> Point:
+    x, y, z, _ = point
+    a, b, c = x * x, y * y, 2 * z * z
+    e, g, h = a + b - (x + y) * (x + y), a - b, a + b
+    f = c + g
+    return e * f % P, g * h % P, f * g % P, e * h % P
+
+
+BASE = _decoded(BASE_Y.to_bytes(32, "little")) or (0, 0, 0, 0)
+NEUTRAL = (0, 1, 1, 0)
+
+
+@lru_cache(maxsize=256)  # One note may stand in a bundle and be given beside it.
+def ed25519_holds(public: bytes, message: bytes, signature: bytes) -> bool:
+    """Tell whether the signature is that key's over exactly that message."""
+    if len(public) != 32 or len(signature) != 64:
+        return False
+    key, s = _decoded(public), int.from_bytes(signature[32:], "little")
+    if key is None or s >= L:
+        return False
+    digest = hashlib.sha512(signature[:32] + public + message).digest()
+    k = int.from_bytes(digest, "little") % L
+    minus = (P - key[0], key[1], 1, P - key[3])
+    both, point = _sum(BASE, minus), NEUTRAL
+    for bit in range(max(s.bit_length(), k.bit_length()) - 1, -1, -1):
+        point = _twice(point)
+        which = (s >> bit & 1, k >> bit & 1)
+        if which != (0, 0):
+            point = _sum(point, {(1, 0): BASE, (0, 1): minus, (1, 1): both}[which])
+    return _encoded(point) == signature[:32]
+
+
+# -- Signed notes (https://c2sp.org/signed-note) and the tree (RFC 6962) -----------------
+
+
+class Key:
+    """One public key under a name."""
+
+    def __init__(self, line: str) -> None:
+        self.name, _, rest = line.partition("+")
+        self.hash, _, encoded = rest.partition("+")
+        raw = _base64(encoded)
+        self.public = raw[1:]
+        said = sha256(self.name.encode() + b"\n" + raw).hexdigest()[:8]
+        if not self.name or len(raw) != 33 or raw[0] != 1 or said != self.hash:
+            raise ValueError(f"this is no Ed25519 key of a signed note: {line[:80]!r}")
+
+
+def read_keys(text: str) -> Keys:
+    """Read the keys of a file. Raises ValueError."""
+    lines = [line.strip() for line in text.splitlines()]
+    found = [Key(line) for line in lines if line and not line.startswith("#")]
+    if not found:
+        raise ValueError("there is no key in it")
+    return {(key.name, key.hash): key for key in found}
+
+
+class Note:
+    """A signed text. ``known``: the names of given keys that have signed it."""
+
+    def __init__(self, content: bytes, keys: Keys, what: str) -> None:
+        text, found, tail = _text(content, what).rpartition("\n\n")
+        if not found or not tail.endswith("\n"):
+            raise Tampered(f"{what} is no signed note")
+        self.text = text + "\n"
+        self.names: list[str] = []
+        self.known: list[str] = []
+        for line in tail[:-1].split("\n"):
+            dash, _, rest = line.partition(" ")
+            name, _, encoded = rest.partition(" ")
+            raw = _base64(encoded)
+            if dash != "\u2014" or not name or len(raw) < 5:
+                raise Tampered(f"{what} has a line that is no signature")
+            key = keys.get((name, raw[:4].hex()))
+            if key and not ed25519_holds(key.public, self.text.encode(), raw[4:]):
+                raise Tampered(f"{what} has a false signature of {name}")
+            self.names.append(name)
+            if key:
+                self.known.append(name)
+
+    def require_signed(self, keys: Keys, what: str, name: str) -> None:
+        """Raise unless a given key of that name has signed it."""
+        if name in self.known:
+            return
+        if name in self.names and name in {known for known, _ in keys}:
+            raise Tampered(
+                f"{what} is signed by a key that calls itself {name} and is not the one given"
+            )
+        raise Undecided(f"{what}: no key of the name {name} is given, or has signed it")
+
+
+class Checkpoint:
+    """What the sealer signed: the log's size, its root, and the root over its objects."""
+
+    def __init__(self, content: bytes, keys: Keys, what: str) -> None:
+        self.what, self.note = what, Note(content, keys, what)
+        lines = self.note.text.split("\n")
+        shape = (
+            r"(\d{1,18})\n(\S+)\nobjects (\d{1,18}) (\S+)\ntime (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)\n"
+        )
+        found = re.fullmatch(shape, "\n".join(lines[1:]))
+        if not found or not lines[0]:
+            raise Tampered(f"{what} is no checkpoint of an audit log")
+        self.origin, self.size, self.at = lines[0], int(found[1]), found[5]
+        self.root, self.objects_root = _base64(found[2]), _base64(found[4])
+        self.objects = int(found[3])
+        if len(self.root) != 32 or len(self.objects_root) != 32 or not self.size:
+            raise Tampered(f"{what} is no checkpoint of an audit log")
+        # After a history was lost the log goes on as name/2, signed under its first name.
+        first = re.sub(r"/[2-9]$|/[1-9][0-9]{1,5}$", "", self.origin)
+        names = [name for name in (self.origin, first) if name in self.note.names]
+        if not names:
+            raise Tampered(f"{what} is of {self.origin}, and signed by others")
+        self.name = names[0]
+
+    def require_signed(self, keys: Keys) -> None:
+        """Raise unless the log's own key has signed it."""
+        self.note.require_signed(keys, self.what, self.name)
+
+
+def node(left: bytes, right: bytes) -> bytes:
+    """Hash an inner node of the tree."""
+    return sha256(b"\x01" + left + right).digest()
+
+
+def root_of(hashes: Iterable[bytes]) -> bytes:
+    """Return the root over leaf hashes."""
+    roots: list[bytes] = []
+    size = 0
+    for each in hashes:
+        size = grow(roots, each, size)
+    return join(roots)
+
+
+def grow(roots: list[bytes], leaf: bytes, size: int) -> int:
+    """Append a leaf hash to the roots of complete subtrees; return the new size."""
+    size += 1
+    count = size
+    while not count & 1:
+        leaf = sha256(b"\x01" + roots.pop() + leaf).digest()
+        count >>= 1
+    roots.append(leaf)
+    return size
+
+
+def join(roots: list[bytes]) -> bytes:
+    """Return the root of a tree from the roots of its complete subtrees."""
+    if not roots:
+        return sha256(b"").digest()
+    found = roots[-1]
+    for each in reversed(roots[:-1]):
+        found = node(each, found)
+    return found
+
+
+def includes(leaf: bytes, path: list[bytes], *, index: int, size: int, root: bytes) -> bool:
+    """Check an inclusion proof (RFC 9162, 2.1.3.2)."""
+    if not 0 <= index < size:
+        return False
+    at, last = index, size - 1
+    for each in path:
+        if not last:
+            return False
+        if at & 1 or at == last:
+            leaf = node(each, leaf)
+            while not at & 1 and at:
+                at, last = at >> 1, last >> 1
+        else:
+            leaf = node(leaf, each)
+        at, last = at >> 1, last >> 1
+    return not last and leaf == root
+
+
+def extends(path: list[bytes], first_tree: dict[int, bytes], *, size: int, root: bytes) -> bool:
+    """Check a consistency proof (RFC 9162, 2.1.4.2) of one smaller tree: its size and root."""
+    ((old, old_root),) = first_tree.items()
+    if old == size:
+        return old_root == root and not path
+    if not 0 < old < size or not path:
+        return False
+    path = [old_root, *path] if old & (old - 1) == 0 else list(path)
+    at, last = old - 1, size - 1
+    while at & 1:
+        at, last = at >> 1, last >> 1
+    first = second = path[0]
+    for each in path[1:]:
+        if not last:
+            return False
+        if at & 1 or at == last:
+            first, second = node(each, first), node(each, second)
+            while not at & 1 and at:
+                at, last = at >> 1, last >> 1
+        else:
+            second = node(second, each)
+        at, last = at >> 1, last >> 1
+    return not last and first == old_root and second == root
+
+
+# -- The archive -------------------------------------------------------------------------
+
+
+class Archive:
+    """A zip file of which every byte is accounted for, and every name is one we know."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file = file
+        self.hashes: dict[str, str] = {}
+        try:
+            self._check_end()
+            self.zip = zipfile.ZipFile(file)
+            infos = self.zip.infolist()
+            self._check_names(infos)
+            self._check_places(infos)
+        except (OSError, EOFError, ValueError, struct.error, zipfile.BadZipFile) as error:
+            raise Undecided(f"this is no zip archive that can be trusted: {error}") from None
+        except (NotImplementedError, RuntimeError, OverflowError) as error:
+            raise Undecided(f"this archive is of another kind: {error}") from None
+        self.infos = {info.filename: info for info in infos}
+        if REQUIRED - set(self.infos):
+            missing = ", ".join(sorted(REQUIRED - set(self.infos)))
+            raise Undecided(f"the bundle lacks {missing}")
+
+    def _check_end(self) -> None:
+        """Look at the end before anything is believed: how many files, and where their list is."""
+        self.length = self.file.seek(0, io.SEEK_END)
+        if self.length < 22:
+            raise ValueError("it is too short")
+        self.file.seek(max(self.length - 42, 0))
+        tail = self.file.read()
+        end = tail[-22:]
+        if end[:4] != b"PK\x05\x06" or tail[-42:-38] == b"PK\x06\x07":
+            raise ValueError("it does not end as it should")
+        disk, start, here, count, size, self.directory, comment = struct.unpack("<4H2LH", end[4:])
+        if disk or start or comment or here != count or not 0 < count <= MOST_FILES:
+            raise ValueError(f"it has {count} files or parts")
+        if self.directory + size != self.length - 22:
+            raise ValueError("its list is not where it should be")
+
+    def _check_names(self, infos: list[zipfile.ZipInfo]) -> None:
+        total = 0
+        for info in infos:
+            name, limit = info.filename, LARGEST.get(info.filename, 0)
+            if name in STREAMS:
+                limit = MOST_BYTES
+            elif NOTE.fullmatch(name):
+                limit = LARGEST_NOTE
+            if not limit or name != info.orig_filename:
+                raise ValueError(f"it holds a file {_shown(name[:80])} that no bundle has")
+            if info.external_attr >> 16 & 0o170000 not in (0, 0o100000):
+                raise ValueError(f"{name} is no plain file")
+            if info.flag_bits & ~0x800 or info.compress_type not in (0, 8):
+                raise ValueError(f"{name} is packed in a way that no bundle is")
+            if info.file_size > limit:
+                raise ValueError(f"{name} is too large")
+            if info.file_size > RATIO_FROM and info.file_size > RATIO * info.compress_size:
+                raise ValueError(f"{name} would unpack to {info.file_size} bytes")
+            total += info.file_size
+        if len({info.filename for info in infos}) != len(infos) or total > MOST_BYTES:
+            raise ValueError("it holds a file twice, or too much")
+
+    def _check_places(self, infos: list[zipfile.ZipInfo]) -> None:
+        """See that the files lie one after another, and say of themselves what the list says."""
+        at = 0
+        for info in sorted(infos, key=lambda each: each.header_offset):
+            self.file.seek(at)
+            local = struct.unpack("<4s5H3L2H", self.file.read(30))
+            name, extra = self.file.read(local[9]), local[10]
+            if info.header_offset != at or local[0] != b"PK\x03\x04" or local[2] != info.flag_bits:
+                raise ValueError("something lies between its files")
+            said = (info.compress_type, info.CRC, info.compress_size, info.file_size)
+            if (local[3], *local[6:9]) != said or name != info.orig_filename.encode():
+                raise ValueError(f"{info.filename} is two things at once")
+            if extra or info.extra:
+                raise ValueError(f"{info.filename} has something beside it")
+            at += 30 + local[9] + info.compress_size
+        if at != self.directory:
+            raise ValueError("something lies between its files")
+
+    def chunks(self, name: str) -> Iterator[bytes]:
+        """Yield a file in pieces, and keep its hash once it is read to its end."""
+        digest = sha256()
+        try:
+            with self.zip.open(self.infos[name]) as stream:
+                while True:
+                    chunk = stream.read(CHUNK)
+                    if not chunk:
+                        break
+                    digest.update(chunk)
+                    yield chunk
+        except (OSError, EOFError, ValueError, RuntimeError, zipfile.BadZipFile) as error:
+            raise Undecided(f"{name} cannot be read: {error}") from None
+        except zlib.error as error:
+            raise Undecided(f"{name} cannot be unpacked: {error}") from None
+        self.hashes[name] = digest.hexdigest()
+
+    def read(self, name: str) -> bytes:
+        """Return a whole file; its size is bounded."""
+        return b"".join(self.chunks(name))
+
+    def lines(self, name: str) -> Iterator[bytes]:
+        """Yield the lines of a file without their ends, each of bounded length."""
+        rest, longest = b"", STREAMS[name]
+        for chunk in self.chunks(name):
+            parts = (rest + chunk).split(b"\n")
+            rest = parts.pop()
+            if len(rest) > longest:
+                raise Undecided(f"{name} has a line of more than {longest} bytes")
+            yield from parts
+        if rest:
+            raise Undecided(f"{name} ends within a line")
+
+
+# -- Entries -----------------------------------------------------------------------------
+
+_TEXT = rb'"([^"\\\x00-\x1f]*)"'
+_SOME = rb'(null|"[^"\\\x00-\x1f]*")'
+_HASH = rb'"([0-9a-f]{64})"'
+_SEQ = rb"([1-9][0-9]{0,17})"
+LEAF = re.compile(
+    rb'\{"action":' + _TEXT + rb',"actor_id":' + _TEXT + rb',"actor_kind":' + _TEXT
+    + rb',"at":"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z)","environment":' + _SOME
+    + rb',"model":' + _SOME + rb',"model_version":(null|0|[1-9][0-9]{0,17}),"object":' + _TEXT
+    + rb',"object_seq":' + _SEQ + rb',"payload_sha256":' + _HASH + rb',"prev_hash":' + _HASH
+    + rb',"prev_object_hash":' + _HASH + rb',"request":' + _SOME + rb',"seq":' + _SEQ
+    + rb',"subject":' + _TEXT + rb',"v":1\}'
+)  # fmt: skip
+NAMES = (
+    *("action", "actor_id", "actor_kind", "at", "environment", "model", "model_version", "object"),
+    *("object_seq", "payload_sha256", "prev_hash", "prev_object_hash", "request", "seq"),
+    *("subject", "v"),
+)
+
+
+def leaf_fields(line: bytes, expected: int) -> Fields:
+    """Return an entry's fields as bytes, in the order of ``NAMES``; canonical or refused."""
+    found = LEAF.fullmatch(line)
+    if found and (line.isascii() or _is_utf8(line)):
+        return found.groups()
+    where = f"entry {expected}"
+    try:
+        fields = json.loads(line.decode(), **STRICT)
+        canonical = json.dumps(
+            fields, ensure_ascii=False, separators=(",", ":"), sort_keys=True
+        ).encode()
+    except (ValueError, RecursionError):
+        raise Tampered(f"{where} is not JSON") from None
+    if canonical != line:
+        raise Tampered(f"{where} is not in canonical form")
+    if not isinstance(fields, dict) or tuple(sorted(fields)) != NAMES:
+        raise Tampered(f"{where} does not have the fields of an entry")
+    if fields["v"] != 1:
+        raise Undecided("{} is of version {}: use a newer verifier".format(where, fields["v"]))
+    # A text with an escape in it: the same pattern without it says whether all else fits.
+    plain = {
+        k: re.sub(r'["\\\x00-\x1f]', "?", v) if isinstance(v, str) else v for k, v in fields.items()
+    }
+    again = json.dumps(plain, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode()
+    if not LEAF.fullmatch(again):
+        raise Tampered(f"{where} does not have the fields of an entry")
+    texts = [fields[name] for name in NAMES[:-1]]
+    quoted = {"environment", "model", "request"}
+    return tuple(
+        json.dumps(text, ensure_ascii=False).encode() if name in quoted or text is None
+        else str(text).encode()
+        for name, text in zip(NAMES[:-1], texts)  # noqa: B905 - 3.9 has no strict
+    )  # fmt: skip
+
+
+class Log:
+    """The entries one after another: their chains, the tree over them, and their payloads."""
+
+    def __init__(
+        self,
+        objects: set[bytes],
+        checkpoints: list[Checkpoint],
+        proofs: Proofs,
+        old: Checkpoint | None = None,
+    ) -> None:
+        self.whole, self.named, self.proofs = not objects, objects, proofs
+        self.newest = checkpoints[-1]
+        self.sizes = {each.size: each for each in checkpoints}
+        self.stops = {old.size, *self.sizes} if old else set(self.sizes)
+        self.count = self.last = self.size = 0
+        self.previous, self.at = GENESIS, b""
+        self.roots: list[bytes] = []
+        self.ends: dict[bytes, tuple[bytes, bytes]] = {}
+        self.kept: dict[int, bytes] = {}
+        self.good = 0
+        self.wrong_roots: list[Checkpoint] = []
+        self.erased: dict[int, int] = {}
+        self.tombstones: dict[int, bytes] = {}
+
+    def take(self, line: bytes, beside: bytes) -> tuple[Fields, bytes | None]:
+        """Check one entry and what lies beside it; return its fields and its payload."""
+        fields = leaf_fields(line, self.last + 1 if self.whole else self.count + 1)
+        at, name, object_seq, sha, previous = fields[3], fields[7], fields[8], *fields[9:11]
+        seq, leaf = int(fields[13]), sha256(b"\0" + line).digest()
+        if seq != self.last + 1:
+            self._refuse_place(seq)
+        elif previous != self.previous:
+            if not self.last:
+                raise Tampered("entry 1 is not the first: it follows another one")
+            raise Tampered(
+                f"entry {self.last} is not the one that entry {seq} follows: one of them was"
+                " edited, put in, or put elsewhere"
+            )
+        if at < self.at:
+            raise Tampered(f"entry {seq}: its time is before that of the entry before it")
+        linked = leaf.hex().encode()
+        if self.whole or name in self.named:
+            if self.ends.get(name, (b"0", GENESIS)) != (b"%d" % (int(object_seq) - 1), fields[11]):
+                raise Tampered(f"entry {seq} does not follow its object's entry before it")
+            self.ends[name] = object_seq, linked
+        else:
+            self._require_included(seq, leaf)
+        if self.whole:
+            self.size = grow(self.roots, leaf, self.size)
+            if self.size in self.stops:
+                self._stop()
+        self.last, self.previous, self.at = seq, linked, at
+        self.count += 1
+        return fields, self._payload(seq, sha, beside)
+
+    def _refuse_place(self, seq: int) -> None:
+        if seq == self.last:
+            raise Tampered(f"entry {seq} is there twice")
+        if seq < self.last:
+            raise Tampered(f"entry {seq} stands after entry {self.last}")
+        if self.whole:
+            raise Tampered(f"entry {self.last + 1} is missing: entry {seq} stands in its place")
+        if seq > self.newest.size:
+            raise Tampered(f"entry {seq} is not sealed by any checkpoint")
+
+    def _require_included(self, seq: int, leaf: bytes) -> None:
+        path = self.proofs.entries.get(str(seq))
+        if path is None:
+            raise Undecided(f"entry {seq} is of no object that is asked for, and has no proof")
+        newest = self.newest
+        if not includes(leaf, path, index=seq - 1, size=newest.size, root=newest.root):
+            raise Tampered(f"entry {seq} is not in the log that was sealed")
+
+    def _stop(self) -> None:
+        """Keep the root here, and compare it with what was sealed."""
+        root = self.kept[self.size] = join(self.roots)
+        checkpoint = self.sizes.get(self.size)
+        if checkpoint and root != checkpoint.root:
+            self.wrong_roots.append(checkpoint)
+        elif checkpoint and not self.wrong_roots:
+            self.good = self.size
+
+    def _payload(self, seq: int, sha: bytes, beside: bytes) -> bytes | None:
+        """Return the payload's bytes, or None when it was erased."""
+        parts = beside.split(b" ", 2)
+        if len(parts) != 3 or parts[0] != b"%d" % seq:
+            raise Tampered(f"entry {seq}: its payload is missing, or is another's")
+        if parts[1] == b"erased":
+            if not re.fullmatch(rb"[1-9][0-9]{0,17}", parts[2]) or int(parts[2]) <= seq:
+                raise Tampered(f"entry {seq}: its payload is missing, and no entry says so")
+            self.erased[seq] = int(parts[2])
+            return None
+        if not re.fullmatch(rb"(?:[0-9a-f]{2}){16,64}", parts[1]):
+            raise Tampered(f"entry {seq}: its payload has no salt")
+        if sha256(bytes.fromhex(parts[1].decode()) + parts[2]).hexdigest().encode() != sha:
+            raise Tampered(f"entry {seq}: its payload is not the one that was recorded")
+        return parts[2]
+
+    def note_tombstone(self, fields: Fields) -> None:
+        """Keep that an entry says of another one that its payload was erased."""
+        if fields[0] == b"payload.erased":
+            self.tombstones[self.last] = fields[14]
+
+    def close(self) -> Ends:
+        """Check what only the end tells: that nothing is cut off, and that all was sealed."""
+        if self.whole and self.last != self.newest.size:
+            if self.last > self.newest.size:
+                raise Tampered(f"entry {self.newest.size + 1} is not sealed by any checkpoint")
+            raise Tampered(
+                f"entry {self.last + 1} is missing, with all after it:"
+                f" {self.newest.size} entries were sealed at {self.newest.at}"
+            )
+        self._close_roots()
+        ends = {name: (int(seq), last.decode()) for name, (seq, last) in self.ends.items()}
+        leaves = {name: self._end_leaf(name, *end) for name, end in ends.items()}
+        if self.whole:
+            root = root_of(leaves[name] for name in sorted(leaves))
+            if (len(ends), root) != (self.newest.objects, self.newest.objects_root):
+                raise Tampered("the ends of the objects are not those that were sealed")
+        else:
+            for name in sorted(self.named):
+                self._require_end(name, ends.get(name, (0, ""))[0], leaves.get(name))
+        for seq, by in sorted(self.erased.items()):
+            if self.tombstones.get(by) != b"entry:%d" % seq:
+                raise Tampered(
+                    f"entry {seq}: its payload is missing, and entry {by} does not say so"
+                )
+        return ends
+
+    def _close_roots(self) -> None:
+        if not self.wrong_roots:
+            return
+        first = self.wrong_roots[0]
+        which = f"entries {self.good + 1} to {first.size}"
+        bad = f"{which} are not those that were sealed at {first.at}"
+        if self.newest not in self.wrong_roots:
+            raise Tampered(
+                f"{bad}: a later checkpoint fits, so the log went back (an old backup) and took"
+                " another way"
+            )
+        raise Tampered(f"{bad}: one of them was changed, and all after it chained anew")
+
+    @staticmethod
+    def _end_leaf(name: bytes, seq: int, last: str) -> bytes:
+        return sha256(b"\0" + b"%s\n%d\n%s\n" % (name, seq, last.encode())).digest()
+
+    def _require_end(self, name: bytes, seq: int, leaf: bytes | None) -> None:
+        """See that an object's last entry is the last one that was sealed of it."""
+        proof, newest = self.proofs.objects.get(name.decode()), self.newest
+        if leaf is None or proof is None:
+            raise Tampered(f"the entries of {_shown(name.decode())} are missing")
+        index, path = proof
+        root = newest.objects_root
+        if not includes(leaf, path, index=index, size=newest.objects, root=root):
+            raise Tampered(f"{_shown(name.decode())}: entries after its {seq}th are missing")
+
+
+# -- The lifecycle, replayed -------------------------------------------------------------
+
+ARROWS = {
+    *(("trained", "dark"), ("trained", "production"), ("trained", "retired")),
+    *(("dark", "production"), ("dark", "retired"), ("production", "dark")),
+    *(("production", "retired"), ("production", "trained"), ("retired", "dark")),
+    ("retired", "production"),
+}
+
+
+class Replay:
+    """What follows from the entries alone: the *statements* a report may make.
+
+    ``statements()`` is the contract: a report holds exactly this under ``statements``, and
+    whoever changes it changes ``STATEMENTS`` and docs/audit-bundle.md. A payload that was
+    erased leaves ``"unknown"`` where it would have told something.
+    """
+
+    def __init__(self) -> None:
+        self.actions: Counter[bytes] = Counter()
+        self.deployments: dict[tuple[str, int, str], tuple[str, str, int]] = {}
+        self.champions: dict[tuple[str, str], int] = {}
+        self.requests: dict[str, dict[str, Any]] = {}
+        self.adopted: list[int] = []
+        self.first = self.last = b""
+
+    def take(self, fields: Fields, payload: bytes | None) -> None:
+        """Take one entry."""
+        action = fields[0]
+        self.actions[action] += 1
+        self.first, self.last = self.first or fields[3], fields[3]
+        if action.startswith(b"deployment."):
+            self._deployment(fields, _payload_of(payload, fields))
+        elif fields[14].startswith((b"request:", b"approval:")):
+            self._request(fields, _payload_of(payload, fields))
+        elif action == b"log.history_adopted":
+            self.adopted.append(int(fields[13]))
+
+    def _deployment(self, fields: Fields, said: dict[str, Any]) -> None:
+        place, seq = (_plain(fields[5]), int(fields[6]), _plain(fields[4])), int(fields[13])
+        state, role = (str(said.get(name, "unknown")) for name in ("state", "role"))
+        before = self.deployments[place][0] if place in self.deployments else None
+        known = {before, state} - {"unknown"}
+        if before is None and state not in ("trained", "unknown"):
+            raise Tampered(f"entry {seq}: a version begins as trained, not as {_shown(state)}")
+        if before is not None and len(known) == 2 and (before, state) not in ARROWS:
+            raise Tampered(f"entry {seq}: no arrow leads from {before} to {_shown(state)}")
+        where = (place[0], place[2])
+        if role == "champion":
+            other = self.champions.setdefault(where, place[1])
+            if other != place[1]:
+                raise Tampered(f"entry {seq}: version {other} is still the champion")
+        elif self.champions.get(where) == place[1]:
+            del self.champions[where]
+        self.deployments[place] = (state, role, seq)
+
+    def _request(self, fields: Fields, said: dict[str, Any]) -> None:
+        request = self.requests.setdefault(_plain(fields[12]), {"approvals": []})
+        if fields[14].startswith(b"approval:"):
+            names = ("person", "role", "meaning", "content_hash")
+            signed: dict[str, Any] = {name: str(said.get(name, "unknown")) for name in names}
+            decision = "reject" if fields[0] == b"request.rejected" else "approve"
+            signed |= {"entry": int(fields[13]), "decision": decision}
+            request["approvals"].append(signed)
+            return
+        if "entry" not in request:
+            request |= {
+                "entry": int(fields[13]),
+                "model": _plain(fields[5]),
+                "version": int(fields[6]) if fields[6] != b"null" else None,
+                "environment": _plain(fields[4]),
+                "kind": str(said.get("kind", "unknown")),
+                "content_hash": str(said.get("content_hash", "unknown")),
+            }
+            self.requests[_plain(fields[12])] = request
+        request["state"], request["last"] = str(said.get("state", "unknown")), int(fields[13])
+
+    def statements(self, log: Log, ends: Ends) -> dict[str, Any]:
+        """Return the statements, as JSON has them."""
+        newest = log.newest
+        found: dict[str, Any] = {
+            "schema": STATEMENTS,
+            "log": {"origin": newest.origin, "size": newest.size, "root": newest.root.hex()},
+            "first_at": self.first.decode(),
+            "last_at": self.last.decode(),
+            "entries": log.count,
+            "objects": {
+                name.decode(): {"entries": seq, "last": last}
+                for name, (seq, last) in ends.items()
+                if log.whole or name in log.named
+            },
+            "by_action": {action.decode(): count for action, count in self.actions.items()},
+            "deployments": [
+                {
+                    "model": place[0], "version": place[1], "environment": place[2],
+                    "state": state, "role": role, "entry": seq,
+                }
+                for place, (state, role, seq) in sorted(self.deployments.items())
+            ],
+            "champions": [
+                {"model": model, "environment": environment, "version": version}
+                for (model, environment), version in sorted(self.champions.items())
+            ],
+            "requests": {
+                "count": len(self.requests),
+                "by_state": dict(Counter(str(r.get("state")) for r in self.requests.values())),
+                "approvals": sum(len(r["approvals"]) for r in self.requests.values()),
+            },
+            "erased": sorted(log.erased),
+            "histories_adopted": self.adopted,
+        }  # fmt: skip
+        if not log.whole:
+            found["requests"]["each"] = {
+                str(name): request for name, request in sorted(self.requests.items(), key=str)
+            }
+        return found
+
+
+def _payload_of(payload: bytes | None, fields: Fields) -> dict[str, Any]:
+    """Read a payload that tells something; of one that was erased, nothing is known."""
+    if payload is None:
+        return {}
+    try:
+        found = json.loads(payload.decode(), **STRICT)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise Tampered(f"entry {int(fields[13])}: its payload is not JSON")
+    return found
+
+
+def _plain(quoted: bytes) -> str:
+    """Read a text as it stands in a leaf, in quotes; null is empty."""
+    return str(json.loads(quoted.decode()) or "")
+
+
+# -- The whole bundle --------------------------------------------------------------------
+
+
+class Result:
+    """What came of it: the exit code, one line that says it, and what else there is to know."""
+
+    def __init__(self, code: int, line: str, notes: Iterable[str] = ()) -> None:
+        self.code, self.line, self.notes = code, line, list(notes)
+
+
+def verify(file: BinaryIO, keys: str, since: str | None = None) -> Result:
+    """Check one bundle. Never raises.
+
+    Args:
+        file: the bundle, open for reading bytes.
+        keys: the text of the file of keys.
+        since: the text of a checkpoint that was kept, or None.
+    """
+    try:
+        known = read_keys(keys)
+    except ValueError as error:
+        return Result(USAGE, f"the file of keys: {error}")
+    try:
+        return Result(PROVEN, *_verify(Archive(file), known, since))
+    except Tampered as found:
+        return Result(TAMPERED, str(found))
+    except Undecided as found:
+        return Result(UNDECIDED, str(found))
+    except Exception as error:  # noqa: BLE001 - whatever a hostile file brings about
+        return Result(UNDECIDED, f"the bundle cannot be checked: {type(error).__name__}: {error}")
+
+
+def _verify(archive: Archive, keys: Keys, since: str | None) -> tuple[str, list[str]]:
+    about, old = _about(archive), None
+    checkpoints = _checkpoints(archive, keys)
+    if since is not None:
+        old = Checkpoint(since.encode("utf-8", "surrogateescape"), keys, "the checkpoint you kept")
+        old.require_signed(keys)
+    newest = checkpoints[-1]
+    if about["size"] != newest.size:
+        raise Tampered(
+            f"the bundle says {about['size']} entries, the newest checkpoint {newest.size}"
+        )
+    named = {name.encode() for name in about["objects"]}
+    proofs = Proofs(_proofs(archive) if named else {})
+    log, replay = Log(named, checkpoints, proofs, old), Replay()
+    _read(archive, log, replay)
+    ends = log.close()
+    _check_statements(archive, replay.statements(log, ends))
+    notes = _check_since(old, log, replay.adopted)
+    for each in checkpoints[:-1]:
+        if named and not _is_older(each, log):
+            raise Undecided(f"{each.what} has no proof beside it")
+    _check_manifest(archive, keys, newest.name + "/bundles")
+    line = (
+        f"{log.count} of {newest.size} entries of {newest.origin},"
+        f" sealed at {newest.at}, root {newest.root.hex()}"
+    )
+    if log.erased:
+        notes.append(f"{len(log.erased)} payloads were erased, and entries say so")
+    for seq in replay.adopted:
+        notes.append(f"entry {seq}: history was lost here, and an operator let the log go on")
+    return line, notes
+
+
+def _about(archive: Archive) -> dict[str, Any]:
+    """Read ``bundle.json``: what is in the bundle. Nothing but these members, canonically."""
+    about = _json(archive.read("bundle.json"), "bundle.json")
+    names = about.get("objects")
+    shape = {"kind", "objects", "schema", "size"}
+    if about.get("schema") != SCHEMA:
+        raise Undecided("this bundle's format is another one: use its own verifier")
+    if (
+        set(about) != shape
+        or about["kind"] not in ("log", "objects")
+        or type(about["size"]) is not int
+    ):
+        raise Undecided("bundle.json is not as it should be")
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise Undecided("bundle.json is not as it should be")
+    if (about["kind"] == "log") != (not names) or names != sorted(set(names)):
+        raise Undecided("bundle.json is not as it should be")
+    return about
+
+
+def _checkpoints(archive: Archive, keys: Keys) -> list[Checkpoint]:
+    """Read every checkpoint, smallest first. The newest has to be signed by a given key."""
+    names = sorted(name for name in archive.infos if NOTE.fullmatch(name))
+    if not names:
+        raise Undecided("the bundle has no checkpoint")
+    found = [Checkpoint(archive.read(name), keys, name) for name in names]
+    for each in found:
+        if f"checkpoints/{each.size:015d}" != each.what[:27]:
+            raise Tampered(f"{each.what} is of {each.size} entries")
+    for one, other in zip(found, found[1:]):  # noqa: B905, RUF007 - 3.9
+        if one.size == other.size and one.root != other.root:
+            raise Tampered(
+                f"the log was forked: two checkpoints of {one.size} entries are signed,"
+                " with different roots"
+            )
+        if one.name != other.name:
+            raise Tampered(f"{other.what} is of another log than {one.what}")
+    found[-1].require_signed(keys)
+    return found
+
+
+class Proofs:
+    """``proofs.json``: what takes the place of the entries that a bundle leaves out."""
+
+    def __init__(self, found: dict[str, Any]) -> None:
+        try:
+            self.entries = {s: _path(path) for s, path in found.get("entries", {}).items()}
+            self.consistency = {s: _path(path) for s, path in found.get("consistency", {}).items()}
+            self.objects = {
+                name: (int(proof["index"]), _path(proof["path"]))
+                for name, proof in found.get("objects", {}).items()
+            }
+        except (KeyError, TypeError, AttributeError, ValueError):
+            raise Undecided("proofs.json is not as it should be") from None
+
+
+def _proofs(archive: Archive) -> dict[str, Any]:
+    if "proofs.json" not in archive.infos:
+        raise Undecided("the bundle is of some objects, and has no proofs")
+    return _json(archive.read("proofs.json"), "proofs.json")
+
+
+def _path(texts: list[str]) -> list[bytes]:
+    raws = [bytes.fromhex(text) for text in texts]
+    if not all(len(raw) == 32 for raw in raws) or len(raws) > 128:
+        raise ValueError("no path")
+    return raws
+
+
+def _read(archive: Archive, log: Log, replay: Replay) -> None:
+    """Read entries and payloads side by side."""
+    payloads = archive.lines("payloads.txt")
+    take, replayed = log.take, replay.take
+    for line in archive.lines("entries.ndjson"):
+        fields, payload = take(line, next(payloads, b""))
+        replayed(fields, payload)
+        if fields[0] == b"payload.erased":
+            log.note_tombstone(fields)
+    if next(payloads, None) is not None:
+        raise Tampered("payloads.txt holds payloads of no entry")
+
+
+def _check_statements(archive: Archive, derived: dict[str, Any]) -> None:
+    report = _json(archive.read("report.json"), "report.json")
+    _same(report.get("statements"), derived, "statements")
+
+
+def _same(said: Any, derived: Any, where: str) -> None:
+    """Compare what a report says with what follows from the entries."""
+    if isinstance(derived, dict) and isinstance(said, dict):
+        for name in sorted(set(said) | set(derived)):
+            _same(said.get(name), derived.get(name), f"{where}.{name}")
+    elif isinstance(derived, list) and isinstance(said, list) and len(said) == len(derived):
+        for index, each in enumerate(derived):
+            _same(said[index], each, f"{where}[{index}]")
+    elif type(said) is not type(derived) or said != derived:
+        raise Tampered(
+            f"the report's {_shown(where)} is {_shown(json.dumps(said)[:120])},"
+            f" and by the entries it is {_shown(json.dumps(derived)[:120])}"
+        )
+
+
+def _check_since(old: Checkpoint | None, log: Log, adopted: list[int]) -> list[str]:
+    """Hold a checkpoint that somebody kept against the log."""
+    if old is None:
+        return []
+    if old.name != log.newest.name:
+        raise Undecided(f"the checkpoint you kept is of {old.origin}, another log")
+    if old.size > log.newest.size:
+        raise Tampered(
+            f"entry {log.newest.size + 1} is missing, with all after it:"
+            f" the checkpoint you kept covers {old.size} entries"
+        )
+    if not _is_older(old, log):
+        if not log.whole and str(old.size) not in log.proofs.consistency:
+            raise Undecided("the bundle has no proof about the checkpoint you kept: ask for one")
+        lost = f"; entry {adopted[-1]} says that history was lost" if adopted else ""
+        raise Tampered(
+            f"entries 1 to {old.size} are not those of the checkpoint you kept:"
+            f" the log was rewritten{lost}"
+        )
+    return [f"the log still begins with the {old.size} entries you had seen sealed"]
+
+
+def _is_older(old: Checkpoint, log: Log) -> bool:
+    """Tell whether the log begins with what a checkpoint sealed."""
+    newest = log.newest
+    if old.size == newest.size:
+        return old.root == newest.root
+    if log.whole:
+        return log.kept.get(old.size) == old.root
+    path = log.proofs.consistency.get(str(old.size), [])
+    first = {old.size: old.root}
+    return extends(path, first, size=newest.size, root=newest.root)
+
+
+def _check_manifest(archive: Archive, keys: Keys, name: str) -> None:
+    """Every file is the one that was packed, and somebody known has packed them."""
+    note = Note(archive.read("MANIFEST.txt"), keys, "MANIFEST.txt")
+    said = note.text.split("\n")
+    files = sorted(set(archive.infos) - {"MANIFEST.txt"})
+    for file in files:
+        if file not in archive.hashes:
+            for _ in archive.chunks(file):
+                pass
+    made = [SCHEMA, *(f"{archive.hashes[file]}  {file}" for file in files), ""]
+    for line in made[1:-1]:
+        if line not in said:
+            raise Tampered(f"{line[66:]} is not the file that was packed")
+    if said != made:
+        raise Tampered("MANIFEST.txt names what is not in the bundle")
+    note.require_signed(keys, "MANIFEST.txt", name)
+
+
+# -- Small things ------------------------------------------------------------------------
+
+
+def _base64(text: str) -> bytes:
+    """Decode strictly; what is not base64 is empty."""
+    try:
+        raw = base64.b64decode(text.encode(), validate=True)
+    except (binascii.Error, ValueError):
+        return b""
+    return raw if base64.b64encode(raw).decode() == text else b""
+
+
+def _is_utf8(line: bytes) -> bool:
+    try:
+        line.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _text(content: bytes, what: str) -> str:
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        raise Tampered(f"{what} is not text") from None
+
+
+def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a name is there twice")
+    return found
+
+
+def _integer(text: str) -> int:
+    if len(text) > 19:
+        raise ValueError("a number is too long")
+    return int(text)
+
+
+def _constant(text: str) -> None:
+    raise ValueError(f"{text} is no number")
+
+
+STRICT: dict[str, Any] = {
+    "object_pairs_hook": _pairs,
+    "parse_int": _integer,
+    "parse_constant": _constant,
+}
+
+
+def _json(content: bytes, name: str) -> dict[str, Any]:
+    try:
+        found = json.loads(content.decode(), **STRICT)
+    except (ValueError, RecursionError) as error:
+        raise Undecided(f"{name} is not JSON: {error}") from None
+    if not isinstance(found, dict):
+        raise Undecided(f"{name} is no object")
+    return found
+
+
+def _shown(text: str) -> str:
+    """Let no text of a bundle do anything to a terminal."""
+    return "".join(c if c.isprintable() else "?" for c in text)
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command line; return the exit code."""
+    found, rest, words = {}, [], list(arguments)
+    while words:
+        word = words.pop(0)
+        if word in ("-h", "--help"):
+            print(__doc__)
+            return PROVEN
+        if word in ("--keys", "--since"):
+            if not words or word in found:
+                return _usage(f"{word} needs one value")
+            found[word] = words.pop(0)
+        elif word.startswith("-"):
+            return _usage(f"there is no option {word}")
+        else:
+            rest.append(word)
+    if len(rest) != 1 or "--keys" not in found:
+        return _usage("name the keys, and one bundle")
+    try:
+        with open(found["--keys"], encoding="utf-8") as file:
+            keys = file.read(CHUNK)
+        since = None
+        if "--since" in found:
+            with open(found["--since"], encoding="utf-8", newline="") as file:
+                since = file.read(LARGEST_NOTE)
+        with open(rest[0], "rb") as file:
+            result = verify(file, keys, since)
+    except (OSError, ValueError) as error:
+        return _usage(str(error))
+    print(f"{SAYS[result.code]}: {_shown(result.line)}")
+    for note in result.notes:
+        print(f"  {_shown(note)}")
+    return result.code
+
+
+def _usage(problem: str) -> int:
+    print(f"{SAYS[USAGE]}: {_shown(problem)}", file=sys.stderr)
+    print("verify.py --keys keys.txt BUNDLE.zip [--since CHECKPOINT]", file=sys.stderr)
+    return USAGE
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
