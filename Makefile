@@ -22,7 +22,7 @@ WORKERS := $(if $(DATABASE_URL)$(BROKER_URL)$(MIRROR_URL)$(STORE_URL),,-n 2 --di
 # A soak's seed, to repeat it.
 SEED ?=
 
-.PHONY: help bench-agent bench-matrix soak setup demo demo-check up lint test screenshots chromium clean
+.PHONY: help bench-agent bench-audit bench-matrix soak setup demo demo-check up lint test screenshots chromium clean
 
 help:  ## This list
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' \
@@ -55,6 +55,9 @@ soak: setup  ## 10,000 operations in any order and many at once, on one database
 
 bench-agent: setup .cache/mlserver/.installed  ## The agent beside MLServer with the same small forest: requests/s and latency
 	@$(PY) -W ignore -m benchmarks.agent --home .cache/bench-agent --mlserver .cache/mlserver
+
+bench-audit: setup  ## 1,000,000 entries verified offline; what recording and sealing cost
+	@rm -rf .cache/bench-audit && $(PY) -W ignore -m benchmarks.audit --home .cache/bench-audit
 
 bench-matrix: setup  ## How long the environment matrix takes with 200 models, 8 environments and 20,000 versions
 	@rm -rf .cache/bench-matrix && $(PY) -W ignore -m benchmarks.matrix --home .cache/bench-matrix

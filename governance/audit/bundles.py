@@ -247,7 +247,7 @@ class _Following:
         objects = {name.encode() for name in packer.question.objects}
         proofs = verify.Proofs(packer.proofs)
         self.log = verify.Log(objects, [newest], proofs) if newest else None
-        self.replay = verify.Replay()
+        self.replay = verify.Replay(each=bool(objects))
 
     def take(self, leaf: bytes, beside: bytes) -> None:
         if self.log is None:

@@ -5,9 +5,9 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
-from governance.audit import chain
+from governance.audit import chain, forging
 from governance.audit.models import Entry
-from governance.audit.standalone import forging, verify
+from governance.audit.standalone import verify
 from promotion.desired import LOADED_SLOTS
 from promotion.models import Deployment, DesiredState, Request, Target
 from promotion.policies import Policy

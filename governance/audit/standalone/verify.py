@@ -663,11 +663,14 @@ class Replay:
     erased leaves ``"unknown"`` where it would have told something.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, each: bool = False) -> None:
+        self.each = each
+        self.approvals = 0
         self.actions: Counter[bytes] = Counter()
         self.deployments: dict[tuple[str, int, str], tuple[str, str, int]] = {}
         self.champions: dict[tuple[str, str], int] = {}
         self.requests: dict[str, dict[str, Any]] = {}
+        self.states: dict[bytes, str] = {}
         self.adopted: list[int] = []
         self.first = self.last = b""
 
@@ -702,8 +705,14 @@ class Replay:
         self.deployments[place] = (state, role, seq)
 
     def _request(self, fields: Fields, said: dict[str, Any]) -> None:
+        is_approval = fields[14].startswith(b"approval:")
+        self.approvals += is_approval
+        if not is_approval:
+            self.states[fields[12]] = sys.intern(str(said.get("state", "unknown")))
+        if not self.each:  # Of a whole log there may be a million: the last state will do.
+            return
         request = self.requests.setdefault(_plain(fields[12]), {"approvals": []})
-        if fields[14].startswith(b"approval:"):
+        if is_approval:
             names = ("person", "role", "meaning", "content_hash")
             signed: dict[str, Any] = {name: str(said.get(name, "unknown")) for name in names}
             decision = "reject" if fields[0] == b"request.rejected" else "approve"
@@ -749,14 +758,14 @@ class Replay:
                 for (model, environment), version in sorted(self.champions.items())
             ],
             "requests": {
-                "count": len(self.requests),
-                "by_state": dict(Counter(str(r.get("state")) for r in self.requests.values())),
-                "approvals": sum(len(r["approvals"]) for r in self.requests.values()),
+                "count": len(self.states),
+                "by_state": dict(Counter(self.states.values())),
+                "approvals": self.approvals,
             },
             "erased": sorted(log.erased),
             "histories_adopted": self.adopted,
         }  # fmt: skip
-        if not log.whole:
+        if self.each:
             found["requests"]["each"] = {
                 str(name): request for name, request in sorted(self.requests.items(), key=str)
             }
@@ -826,7 +835,7 @@ def _verify(archive: Archive, keys: Keys, since: str | None) -> tuple[str, list[
         )
     named = {name.encode() for name in about["objects"]}
     proofs = Proofs(_proofs(archive) if named else {})
-    log, replay = Log(named, checkpoints, proofs, old), Replay()
+    log, replay = Log(named, checkpoints, proofs, old), Replay(each=bool(named))
     _read(archive, log, replay)
     ends = log.close()
     _check_statements(archive, replay.statements(log, ends))

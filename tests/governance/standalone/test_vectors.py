@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from governance import notes
-from governance.audit.standalone import forging, verify
+from governance.audit import forging
+from governance.audit.standalone import verify
 
-VECTORS = forging.VECTORS
 VERIFIER = Path(verify.__file__)
+VECTORS = VERIFIER.with_name("vectors")
 NAMED = {
     "edit": "entry 17 is not the one that entry 18 follows",
     "delete": "entry 17 is missing: entry 18 stands in its place",
@@ -179,7 +180,7 @@ def test_a_checkpoint_that_was_kept_finds_a_rewritten_history():
         "1 payloads were erased, and entries say so",
     ]
     story = forging.told()
-    story.rows[16] = forging._edited(story.rows, 16)
+    story.rows[16] = forging.edited(story.rows, 16)
     rewritten = forging.bundle(story, [30, 42])
     assert verified(rewritten).code == 0, "the sealer itself has signed the other history"
     found = verified(rewritten, since=kept)
