@@ -82,26 +82,33 @@ def _verifying(home: Path, entries: int) -> dict[str, float]:
     print(f"made {path} in {time.perf_counter() - begun:.0f} s, {path.stat().st_size >> 20} MiB")
     alone = [sys.executable, "-I", "-S"]
     command = [*alone, verify.__file__, "--keys", str(keys), str(path)]
-    seconds, megabytes, said = _measured(command)
+    seconds, cpu, megabytes, said = _measured(command)
     if f"PROVEN: {entries} of {entries} entries" not in said:
         sys.exit(f"the bundle is not proven: {said}")
-    floor, _, _ = _measured([*alone, "-c", BASELINE, str(path)])
+    floor, floor_cpu, _, _ = _measured([*alone, "-c", BASELINE, str(path)])
     cut = home / "cut.zip"
     bundle.write(cut, 2_000, cut=True)
-    _, _, said = _measured([*alone, verify.__file__, "--keys", str(keys), str(cut)])
+    *_, said = _measured([*alone, verify.__file__, "--keys", str(keys), str(cut)])
     if "entry 2000 is missing" not in said:
         sys.exit(f"a log that was cut is proven: {said}")
-    return {"verify_s": seconds, "verify_mb": megabytes, "baseline_read_s": floor}
+    return {
+        "verify_s": seconds,
+        "verify_cpu_s": cpu,
+        "verify_mb": megabytes,
+        "baseline_read_s": floor,
+        "baseline_read_cpu_s": floor_cpu,
+    }
 
 
-def _measured(command: list[str]) -> tuple[float, float, str]:
-    """Run a command; return seconds, megabytes at most, and what it printed."""
+def _measured(command: list[str]) -> tuple[float, float, float, str]:
+    """Run a command; return seconds, those of the processor, megabytes at most, and its words."""
     begun = time.perf_counter()
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         said = process.stdout.read() if process.stdout else ""
         _, _, usage = os.wait4(process.pid, 0)
         process.returncode = 0
-    return time.perf_counter() - begun, usage.ru_maxrss / 1024, said
+    cpu = usage.ru_utime + usage.ru_stime
+    return time.perf_counter() - begun, cpu, usage.ru_maxrss / 1024, said
 
 
 # -- Recording ---------------------------------------------------------------------------
@@ -357,6 +364,8 @@ def _tell(asked: argparse.Namespace, f: dict[str, float]) -> None:
     lines = [
         (f"verify {asked.entries:,} entries, s", f["verify_s"], SECONDS_BOUND),
         ("  baseline: unpack, hash and parse each line, s", f["baseline_read_s"], None),
+        ("  of these with the processor: the verifier", f["verify_cpu_s"], None),
+        ("  of these with the processor: the baseline", f["baseline_read_cpu_s"], None),
         ("  memory at most, MB", f["verify_mb"], MB_BOUND),
         (f"open a promotion, p50 of {asked.calls}, ms", f["call_p50_ms"], None),
         ("  baseline: without record(), ms", f["baseline_call_without_record_p50_ms"], None),
