@@ -18,6 +18,7 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 HEAD_BYTES = 64 * 1024
+GO_ON = b"HTTP/1.1 100 "
 REST_SECONDS = 5.0
 """For what is left of a body whose answer is out: long enough to hear that answer."""
 
@@ -40,15 +41,54 @@ class Config(uvicorn.Config):
         self.connections = connections
 
 
+class OneWrite:
+    """A transport that sends an answer in one piece, after all others of this turn of the loop.
+
+    uvicorn writes head and body apart and at once, and each write wakes the one who waits
+    for it in the middle of everybody else's turn. An answer that is alone is not held up.
+    """
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport, self._loop = transport, loop
+        self._pieces: list[bytes] = []
+
+    def write(self, data: bytes) -> None:
+        """Keep a piece until its answer is complete or the connection is closed."""
+        if data.startswith(GO_ON):
+            self._transport.write(data)
+        else:
+            self._pieces.append(data)
+
+    def complete(self, *, alone: bool) -> None:
+        """Send what was kept: at once, or with the others."""
+        if alone:
+            self.flush()
+        else:
+            self._loop.call_soon(self.flush)
+
+    def flush(self) -> None:
+        pieces, self._pieces = self._pieces, []
+        if pieces and not self._transport.is_closing():
+            self._transport.write(b"".join(pieces))
+
+    def close(self) -> None:
+        self.flush()
+        self._transport.close()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+
 class BoundedProtocol(HttpToolsProtocol):
     config: Config
+    transport: OneWrite  # type: ignore[assignment]
     _head = 0
     _in_head = False
     _whole = True
     _timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
+        super().connection_made(OneWrite(transport, self.loop))  # type: ignore[arg-type]
         if len(self.connections) > self.config.connections:
             self._turn_away("connections", 503, "too many connections")
         else:
@@ -91,6 +131,7 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
+        self.transport.complete(alone=len(self.tasks) == 1)
         super().on_response_complete()
         if not self._whole and self.cycle.response_complete:
             self._within(REST_SECONDS)

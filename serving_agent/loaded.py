@@ -121,14 +121,16 @@ class Loaded:
         session = self._session
         if session is None:
             raise NotLoaded(f"{self.model} {self.digest[:12]} is not in memory")
-        began, worked = time.perf_counter(), time.thread_time()
+        sampled = self._cost.is_due(rows)
+        began, worked = time.perf_counter(), time.thread_time() if sampled else 0.0
         outputs = session.run(inputs)
-        worked, ended = time.thread_time() - worked, time.perf_counter()
+        worked, ended = time.thread_time() - worked if sampled else 0.0, time.perf_counter()
         with self._lock:
             self.used_at = ended
             self.queue.add((began - asked) * 1000 if asked is not None else 0.0)
             self.inference.add((ended - began) * 1000)
-            self._cost.note(worked * 1000, rows=rows)
+            if sampled:
+                self._cost.note(worked * 1000, rows=rows)
         return outputs
 
     def score_of(self, outputs: list[NDArray[Any]], *, rows: int) -> float | None:

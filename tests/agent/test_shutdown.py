@@ -66,7 +66,8 @@ def test_while_it_drains_it_says_it_is_not_ready(
 
     watcher = threading.Thread(target=watch)
     watcher.start()
-    time.sleep(0.1)
+    while not seen:
+        time.sleep(0.01)
     assert agent.terminate() == 0
     stop.set()
     watcher.join()
