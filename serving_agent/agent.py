@@ -94,6 +94,7 @@ class Agent:
             generation=lambda: self._courier.generation,
             mirror=self._recorder.counters if self._recorder else no_counters,
             dark=self._dark.counters if self._dark else no_counters,
+            memory_budget=self._memory_bytes,
         )
         self._app = self._make_app()
         self._address = Address("", "", 0, 0)

@@ -36,8 +36,10 @@ class Metrics(Collector):
         generation: Callable[[], int],
         mirror: Callable[[], dict[str, int]],
         dark: Callable[[], dict[str, int]],
+        memory_budget: int = 0,
     ) -> None:
         self._loaded, self._generation = loaded, generation
+        self._memory_budget = memory_budget
         self._counters = {"mirror": mirror, "dark": dark}
         self.refusals: Counter[int] = Counter()
         self.turned_away: Counter[str] = Counter()
@@ -77,6 +79,11 @@ class Metrics(Collector):
         yield GaugeMetricFamily(
             "lockgate_agent_resident_bytes", "Memory of the process", value=resident_bytes()
         )
+        yield GaugeMetricFamily(
+            "lockgate_agent_memory_budget_bytes",
+            "What it may be; 0 for no limit",
+            value=self._memory_budget,
+        )
 
     def _of_guards(self) -> Iterator[Metric]:
         labels = (*LABELS, "input", "feature", "kind", "did")
@@ -98,6 +105,9 @@ class Metrics(Collector):
         requests = CounterMetricFamily("lockgate_agent_requests", "Answered calls", labels=LABELS)
         errors = CounterMetricFamily("lockgate_agent_errors", "Failed calls", labels=LABELS)
         in_flight = GaugeMetricFamily("lockgate_agent_in_flight", "Calls now", labels=LABELS)
+        memory = GaugeMetricFamily(
+            "lockgate_agent_memory_bytes", "Memory it took when it was loaded", labels=LABELS
+        )
         role = GaugeMetricFamily(
             "lockgate_agent_role", "What a version does", labels=(*LABELS, "role")
         )
@@ -114,8 +124,9 @@ class Metrics(Collector):
             errors.add_metric(labels, one.errors)
             over.add_metric(labels, one.over_budget)
             in_flight.add_metric(labels, one.in_flight)
+            memory.add_metric(labels, one.memory_bytes)
             role.add_metric((*labels, one.role.value), 1)
             for name, family in timed.items():
                 histogram: Histogram = getattr(one, name)
                 family.add_metric(labels, list(histogram.cumulated()), histogram.sum_ms / 1000)
-        yield from (requests, errors, over, in_flight, role, *timed.values())
+        yield from (requests, errors, over, in_flight, memory, role, *timed.values())

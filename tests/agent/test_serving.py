@@ -319,6 +319,8 @@ def test_metrics_tell_what_happened(plane: ControlPlane, start_agent: StartAgent
     assert f"lockgate_agent_queue_seconds_count{{{labels}}} 5.0" in text
     assert 'lockgate_agent_refused_total{status="400"} 1.0' in text
     assert "lockgate_agent_generation 1.0" in text
+    assert f"lockgate_agent_memory_bytes{{{labels}}}" in text
+    assert "lockgate_agent_memory_budget_bytes 0.0" not in text, "the host's, without a setting"
     report = plane.wait_report(lambda r: any(m["requests"] == 5 for m in r["models"]))
     latency = report["models"][0]["latency"]
     assert latency["count"] == 5
