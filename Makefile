@@ -22,7 +22,7 @@ WORKERS := $(if $(DATABASE_URL)$(BROKER_URL)$(MIRROR_URL)$(STORE_URL),,-n 2 --di
 # A soak's seed, to repeat it.
 SEED ?=
 
-.PHONY: help bench-agent bench-audit bench-matrix soak setup demo demo-check up lint test screenshots chromium clean
+.PHONY: help bench-agent bench-audit bench-forest bench-matrix soak setup demo demo-check up lint test screenshots chromium clean
 
 help:  ## This list
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' \
@@ -58,6 +58,9 @@ bench-agent: setup .cache/mlserver/.installed  ## The agent beside MLServer with
 
 bench-audit: setup  ## 1,000,000 entries verified offline; what recording and sealing cost
 	@rm -rf .cache/bench-audit && $(PY) -W ignore -m benchmarks.audit --home .cache/bench-audit
+
+bench-forest: setup  ## 250 trees of 100,000 nodes: scikit-learn, skl2onnx and ours, in process and over HTTP; trains once
+	@$(PY) -W ignore -m benchmarks.forest --home .cache/bench-forest
 
 bench-matrix: setup  ## How long the environment matrix takes with 200 models, 8 environments and 20,000 versions
 	@rm -rf .cache/bench-matrix && $(PY) -W ignore -m benchmarks.matrix --home .cache/bench-matrix

@@ -49,13 +49,22 @@ KINDS: Final = (
     DecisionTreeClassifier,  # Its subclasses with random splits, too.
     DecisionTreeRegressor,
 )
-PARTS: Final = 10
+PARTS: Final = 16
 """``TreeEnsemble`` nodes of a large forest: loading one needs ten times its size, for a while."""
 SMALL: Final = 20_000
 """Nodes of trees that are not worth splitting: each part costs every answer a few microseconds."""
 _LARGEST = 2**31 - 1
 _EXACT = 2**24
 _SUM = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Forest:
+    """Trees that answer together, and how many columns they look at."""
+
+    members: list[trees.Tree]
+    columns: int
+    classifies: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +100,17 @@ def write(estimator: Any, *, tell: Tell = lambda _: None) -> bytes:
         raise NotConvertible(message)
     count = sum(member.tree_.node_count for member in members)
     tell(f"writing {len(members)} trees, {count:,} nodes")
-    parts = _parts([trees.read(member) for member in members], estimator)
-    pieces = list(_graph(parts, estimator, count=len(members)))
+    read = [trees.read(member) for member in members]
+    return model_of(Forest(read, int(estimator.n_features_in_), bool(is_classifier(estimator))))
+
+
+def model_of(forest: Forest) -> bytes:
+    """Write trees as an ONNX model.
+
+    Raises:
+        NotConvertible: they are too large for one file.
+    """
+    pieces = list(_graph(_parts(forest), forest))
     size = sum(map(len, pieces))
     if size > _LARGEST:
         message = f"Its ONNX file would have {size:,} bytes; one has at most {_LARGEST:,}."
@@ -100,11 +118,14 @@ def write(estimator: Any, *, tell: Tell = lambda _: None) -> bytes:
     return b"".join((_header(), wire.varint(7 << 3 | 2), wire.varint(size), *pieces))
 
 
-def _parts(members: list[trees.Tree], estimator: Any) -> list[Part]:
-    classifier = is_classifier(estimator)
-    pure = classifier and all(bool(np.all(tree.values.max(axis=1) == 1)) for tree in members)
-    two = classifier and members[0].values.shape[1] == 2
-    make = _of_classes if pure and not two else _of_share if two else _of_rows
+def _parts(forest: Forest) -> list[Part]:
+    members = forest.members
+    pure = all(bool(np.all(tree.values.max(axis=1) == 1)) for tree in members)
+    make = _of_rows
+    if forest.classifies and members[0].values.shape[1] == 2:
+        make = _of_share
+    elif forest.classifies and pure:
+        make = _of_classes
     return [make(some) for some in _split(members)]
 
 
@@ -172,9 +193,9 @@ def _header() -> bytes:
     return bytes(header.SerializeToString())
 
 
-def _graph(parts: list[Part], estimator: Any, *, count: int) -> Iterator[bytes]:
+def _graph(parts: list[Part], forest: Forest) -> Iterator[bytes]:
     """Write a ``GraphProto`` piece by piece, its nodes in the order they run in."""
-    head, tail = _around(parts, estimator, count=count)
+    head, tail = _around(parts, forest)
     yield bytes(head.SerializeToString())
     for place, part in enumerate(parts):
         if part.table is not None:
@@ -207,20 +228,19 @@ def _ensemble(part: Part, *, gives: str) -> bytes:
     )
 
 
-def _around(parts: list[Part], estimator: Any, *, count: int) -> tuple[Any, Any]:
+def _around(parts: list[Part], forest: Forest) -> tuple[Any, Any]:
     """Return what stands before the ensembles and after them, as two graphs to be joined."""
     before = [
         helper.make_node("Neg", [INPUT], ["turned"]),
         helper.make_node("Concat", [INPUT, "turned"], ["both"], axis=1),
     ]
-    output = PROBABILITIES if is_classifier(estimator) else VALUES
+    output = PROBABILITIES if forest.classifies else VALUES
     after, width = _after(parts, output=output)
-    columns = int(estimator.n_features_in_)
-    takes = helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, [None, columns])
+    takes = helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, [None, forest.columns])
     gives = helper.make_tensor_value_info(output, TensorProto.DOUBLE, [None, width])
     head = helper.make_graph(before, "forest", [takes], [])
     tail = helper.make_graph(after, "forest", [], [gives])
-    constants = {"count": np.float64(count), "trees": np.array([1], np.int64)}
+    constants = {"count": np.float64(len(forest.members)), "trees": np.array([1], np.int64)}
     tail.initializer.extend(
         numpy_helper.from_array(np.asarray(value), name)
         for name, value in constants.items()

@@ -9,7 +9,9 @@ and the true child elsewhere, so each step to a true child may miss the cache.
 Here the false child is the one that more training samples went to. Where that is
 the left one (``x <= t``), the test is turned round to ``-x <= -t'``, with t' the
 next float32 above t: the input of the ensemble is [x, -x], and all nodes still
-test ``<=``, which the runtime has a fast path for.
+test ``<=``, which the runtime has a fast path for. It also is where scikit-learn sends a
+missing value that training never saw: so only forests that did learn from missing values
+need to say where they go.
 """
 
 from dataclasses import dataclass
@@ -19,7 +21,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 _NO_CHILD = -1
-_TINY = np.finfo(np.float32).tiny
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float32]
 
@@ -80,7 +81,7 @@ def read(estimator: Any) -> Tree:
     splits = largest_float32(tree.threshold[inner])
     next_above = np.nextafter(splits, np.float32(np.inf))
     samples = tree.n_node_samples
-    turned = (samples[left] > samples[right]) & (np.abs(next_above) >= _TINY)
+    turned = samples[left] > samples[right]
     to_true, to_false = np.where(turned, right, left), np.where(turned, left, right)
     nodes = Nodes(
         features=tree.feature[inner] + turned * tree.n_features,

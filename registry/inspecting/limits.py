@@ -19,10 +19,11 @@ class Limits:
     def for_files(cls, size: int) -> "Limits":
         """Allow what honest files of this many bytes need, with room to spare.
 
-        Parsed numbers take up to eight times their packed bytes, beside the file itself.
+        Parsed numbers take up to eight times their packed bytes, and up to as much again while
+        their lists grow; the file itself and a copy for ONNX's checker come on top.
         """
         cpu = 30 + size // (4 * _MEBIBYTE)
-        memory = min(_GIBIBYTE + 10 * size, 16 * _GIBIBYTE)
+        memory = min(_GIBIBYTE + 20 * size, 16 * _GIBIBYTE)
         return cls(memory=memory, cpu=cpu, wall=2.0 * cpu)
 
     def impose(self) -> None:
