@@ -67,7 +67,7 @@ def sign_note(text: str, *, name: str) -> str:
 
 def public_keys() -> tuple[bytes, ...]:
     """Return the raw public keys, the current one first, then the successor if there is one."""
-    return tuple(map(raw_public, _keys()))
+    return tuple(dict.fromkeys(map(raw_public, _keys())))  # Agents refuse a key named twice.
 
 
 def raw_public(key: Ed25519PrivateKey) -> bytes:

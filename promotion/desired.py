@@ -97,7 +97,7 @@ class TargetState:
             "keys": [dict(key) for key in self.keys],
             "models": [m.as_document() for m in kept],
             "mirror": mirror if self.mirror_fraction > 0 else None,
-            "may_remove": sorted(self.may_remove),
+            "may_remove": sorted(set(self.may_remove)),
         }
         return rfc8785.dumps(document)  # type: ignore[arg-type]
 

@@ -17,6 +17,7 @@ import msgspec
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+VERSIONS = ("1.0", "1.1")
 HEAD_BYTES = 64 * 1024
 GO_ON = b"HTTP/1.1 100 "
 REST_SECONDS = 5.0
@@ -83,6 +84,8 @@ class BoundedProtocol(HttpToolsProtocol):
     config: Config
     transport: OneWrite  # type: ignore[assignment]
     _head = 0
+    _arrived = 0
+    _too_long = False
     _in_head = False
     _whole = True
     _timer: asyncio.TimerHandle | None = None
@@ -102,30 +105,69 @@ class BoundedProtocol(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         self._unset_keepalive_if_required()
+        self._arrived = len(data)
         try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            pass  # Nothing is upgraded here: the request is answered as it stands.
-        except httptools.HttpParserError:
-            self._turn_away("malformed", 400, "this is not a request in HTTP/1.1")
+            self._feed(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            self._refuse()
             return
         if self._in_head:
             self._head += len(data)
             if self._head > HEAD_BYTES:
-                self._turn_away("head_bytes", 431, "the head of the request is too long")
+                self._too_long = True
+                self._refuse()
             else:
                 self._within(self.config.head_seconds)
+
+    def _feed(self, data: bytes) -> None:
+        """Parse; where another protocol is offered, parse the request as if it were not.
+
+        The parser would take the body for that protocol's bytes, and some clients offer
+        HTTP/2 with every first request.
+        """
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            if self.parser.get_method() == b"CONNECT":
+                raise
+            kept = [one for one in self.headers if one[0] not in (b"upgrade", b"connection")]
+            lines = [
+                b"%s %s HTTP/1.1" % (self.parser.get_method(), self.url),
+                *(b"%s: %s" % one for one in kept),
+                b"connection: close",
+            ]
+            self.parser = httptools.HttpRequestParser(self)
+            self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+            self.parser.feed_data(b"\r\n".join((*lines, b"", b"")) + data[upgrade.args[0] :])
+
+    def _refuse(self) -> None:
+        if self._too_long:
+            self._turn_away("head_bytes", 431, "the head of the request is too long")
+        else:
+            self._turn_away("malformed", 400, "this is not a request in HTTP/1.1")
 
     def on_message_begin(self) -> None:
         self._head, self._in_head, self._whole = 0, True, False
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
+        if self._head + self._arrived > HEAD_BYTES and self._length_of_head() > HEAD_BYTES:
+            self._too_long = True
+            raise ValueError("too long a head")
+        if self.parser.get_http_version() not in VERSIONS:
+            raise ValueError("another version of HTTP")
+        if self.parser.should_upgrade():
+            return  # It is parsed again, without the offer.
         self._in_head = False
         self._in_time()
         super().on_headers_complete()
 
+    def _length_of_head(self) -> int:
+        return len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+
     def on_message_complete(self) -> None:
+        if self.parser.should_upgrade():
+            return
         self._whole = True
         self._in_time()
         super().on_message_complete()

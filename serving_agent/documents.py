@@ -17,6 +17,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from serving_agent import routing
+from serving_agent.doubled import refuse_doubled
 from serving_agent.errors import Nack, Reason
 from serving_agent.manifests import Digest
 from serving_agent.signing import PAYLOAD_TYPE, Envelope, PublicKey, Trust
@@ -182,6 +183,7 @@ def verify(raw: bytes, *, trust: Trust, target: Target, applied: Document | None
 def _open(raw: bytes, *, trust: Trust) -> tuple[bytes, str]:
     try:
         envelope = _envelope.decode(raw)
+        refuse_doubled(raw)
         body = base64.b64decode(envelope.payload, validate=True)
     except (*_MALFORMED, binascii.Error, ValueError) as exc:
         raise Nack(Reason.INVALID, f"not an envelope: {exc}") from exc
@@ -226,9 +228,11 @@ def _check_addressee(probe: _Probe, target: Target) -> None:
 
 def _parse(body: bytes) -> Payload:
     try:
-        return _payload.decode(body)
-    except _MALFORMED as exc:
-        raise Nack(Reason.INVALID, str(exc)) from exc
+        payload = _payload.decode(body)
+        refuse_doubled(body)
+    except (*_MALFORMED, ValueError) as exc:
+        raise Nack(Reason.INVALID, str(exc)[:500]) from exc
+    return payload
 
 
 def _check_consistent(document: Document) -> None:
@@ -239,10 +243,14 @@ def _check_consistent(document: Document) -> None:
         raise Nack(Reason.INVALID, f"keys: {exc}") from exc
     if document.signer not in {key.keyid for key in payload.keys}:
         raise Nack(Reason.INVALID, "keys: the one that signed is not among them")
+    _check_unique([key.keyid for key in payload.keys], "a key named twice")
+    _check_unique(payload.requires, "a feature named twice")
+    _check_unique(payload.may_remove, "a model named twice in may_remove")
     _check_unique([one.model for one in payload.models], "model named twice")
     digests = [ref.digest for one in payload.models for _, ref in one.refs()]
     _check_unique(digests, "a version in two slots")
     for one in payload.models:
+        _check_unique(one.switch.agents or [], f"{one.model}: an agent named twice")
         if one.switch.ways() != 1:
             raise Nack(Reason.INVALID, f"{one.model}: a switch names exactly one way")
         numbers = [ref.version for _, ref in one.refs()]

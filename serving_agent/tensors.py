@@ -54,13 +54,13 @@ _PYTHON: dict[str, tuple[type, ...]] = {
 
 
 class WireTensor(msgspec.Struct):
-    """A tensor as it stands in JSON; ``data`` is decoded once its type is known."""
+    """A tensor as it stands in JSON; what it holds is decoded once more is known of it."""
 
     name: str
     datatype: str
     shape: list[int]
     data: msgspec.Raw = msgspec.Raw(b"")
-    parameters: dict[str, Any] | None = None
+    parameters: msgspec.Raw = msgspec.Raw(b"")
 
 
 def _flatten(nested: Any, *, datatype: str) -> list[Any]:

@@ -52,6 +52,13 @@ MODEL_METHODS = {"": "GET", "config": "GET", "stats": "GET", "ready": "GET", "in
 OPEN_TO_ALL = ("/v2/health/live", "/v2/health/ready")
 
 
+def _asks_for_health(path: str) -> bool:
+    """Tell the calls of a load balancer, which has no token and asks also when all is full."""
+    if path in OPEN_TO_ALL:
+        return True
+    return path.endswith("/ready") and path.startswith("/v2/models/")
+
+
 @dataclass(slots=True)
 class Gate:
     """Whether callers should come here at all."""
@@ -127,12 +134,11 @@ class App:
     async def _answer(self, exchange: _Exchange) -> Response:
         path: str = exchange.scope["path"]
         try:
-            if path not in OPEN_TO_ALL:
+            if not _asks_for_health(path):
                 self.admission.check()
-            if not self._may(exchange.scope, path):
-                return error(
-                    401, "a bearer token is needed", headers=[(b"www-authenticate", b"Bearer")]
-                )
+                if not self._may(exchange.scope):
+                    bearer = (b"www-authenticate", b"Bearer")
+                    return error(401, "a bearer token is needed", headers=[bearer])
             return await self._route(exchange, path)
         except BadRequest as exc:
             return error(exc.status, str(exc))
@@ -142,16 +148,14 @@ class App:
             logger.exception("%s %s failed", exchange.scope["method"], path[:200])
             return error(500, "the agent failed to answer this")
 
-    def _may(self, scope: Scope, path: str) -> bool:
-        """Ask for the token, but not of a load balancer that only asks whether we are well."""
-        if self._token is None or path in OPEN_TO_ALL:
-            return True
-        if path.startswith("/v2/models/") and path.endswith("/ready"):
-            return True
-        return hmac.compare_digest(header(scope, b"authorization") or b"", self._token)
+    def _may(self, scope: Scope) -> bool:
+        given = header(scope, b"authorization") or b""
+        return self._token is None or hmac.compare_digest(given, self._token)
 
     async def _route(self, exchange: _Exchange, path: str) -> Response:
         method = exchange.scope["method"]
+        if b"%2" in exchange.scope["raw_path"] and b"%2f" in exchange.scope["raw_path"].lower():
+            raise BadRequest("a path holds no slash in disguise", status=404)
         if path.startswith("/v2/models/") and not self._is_of_all(path):
             return await self._model_route(exchange, path[11:].split("/"))
         fixed = self._fixed.get((method, path.rstrip("/")))

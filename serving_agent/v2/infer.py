@@ -13,26 +13,26 @@ from serving_agent.errors import BadRequest
 from serving_agent.loaded import Loaded, rows_of
 from serving_agent.ports import Answer, Tensor
 from serving_agent.routing import GROUP, Caller
-from serving_agent.v2 import binary, strict
+from serving_agent.v2 import binary, parameters, strict
 from serving_agent.v2.http import Response
+from serving_agent.v2.parameters import Parameters
 
 MAX_ID = 256
-MAX_TEXT = 1024
+MOST_INPUTS = 1000
 PIPELINE = "pipeline_digest"
-UNSUPPORTED = ("classification", "shared_memory_region")
 _encode = msgspec.json.Encoder().encode
 
 
 class _Selected(msgspec.Struct):
     name: str
-    parameters: dict[str, Any] | None = None
+    parameters: msgspec.Raw = msgspec.Raw(b"")
 
 
 class _Request(msgspec.Struct):
     inputs: list[tensors.WireTensor]
     id: str | None = None
     outputs: list[_Selected] | None = None
-    parameters: dict[str, Any] | None = None
+    parameters: msgspec.Raw = msgspec.Raw(b"")
 
 
 class _Index(msgspec.Struct):
@@ -63,27 +63,17 @@ class Asked:
 
     id: str
     request: _Request
+    parameters: Parameters
     tail: binary.Tail
 
     def caller(self, *, parameter: str, group: bytes | None) -> Caller:
         """Say who asks: by the named parameter, else by the transaction's id."""
-        given = self.request.parameters or {}
+        given = self.parameters
         named = group.decode("latin-1") if group is not None else None
         return Caller(
-            _text(given, parameter, default=self.id) or self.id,
-            _text(given, GROUP, default=named),
+            parameters.text(given, parameter, default=self.id) or self.id,
+            parameters.text(given, GROUP, default=named),
         )
-
-
-def _text(parameters: dict[str, Any], name: str, *, default: str | None) -> str | None:
-    value = parameters.get(name)
-    if value is None:
-        return default
-    if not isinstance(value, (str, int)) or isinstance(value, bool):
-        raise BadRequest(f"the parameter {name[:80]!r} is a text or a whole number")
-    if len(text := str(value)) > MAX_TEXT:
-        raise BadRequest(f"the parameter {name[:80]!r} has at most {MAX_TEXT} characters")
-    return text
 
 
 def parse(body: bytes, *, json_length: bytes | None = None) -> Asked:
@@ -97,14 +87,17 @@ def parse(body: bytes, *, json_length: bytes | None = None) -> Asked:
     content, tail = binary.split(body, json_length)
     try:
         request = _decode(content)
+        if len(request.inputs) > MOST_INPUTS:
+            raise BadRequest(f"more than {MOST_INPUTS} inputs")
+        given, keys = parameters.read(request.parameters), _keys(request)
     except RecursionError:
         raise BadRequest("the JSON is nested too deeply") from None
     except (msgspec.MsgspecError, UnicodeDecodeError) as exc:
         raise BadRequest(f"the request cannot be read: {exc}") from None
     if request.id is not None and len(request.id) > MAX_ID:
         raise BadRequest(f"an id has at most {MAX_ID} characters")
-    strict.refuse_doubled(content, request.inputs, keys=_keys(request))
-    return Asked(request.id or str(uuid.uuid4()), request, tail)
+    strict.refuse_doubled(content, request.inputs, keys=keys)
+    return Asked(request.id or str(uuid.uuid4()), request, given, tail)
 
 
 def wants_ready(body: bytes) -> bool:
@@ -140,7 +133,8 @@ def read(asked: Asked, loaded: Loaded, *, pipeline: bytes | None = None) -> Call
         BadRequest: it does not fit, and why.
     """
     request, tail = asked.request, asked.tail
-    _check_pipeline(request, loaded, pipeline)
+    _check_names(request, loaded)
+    _check_pipeline(asked.parameters, loaded, pipeline)
     try:
         inputs = tuple(_input(wire, loaded, tail) for wire in request.inputs)
     except RecursionError:
@@ -148,67 +142,58 @@ def read(asked: Asked, loaded: Loaded, *, pipeline: bytes | None = None) -> Call
     except (msgspec.MsgspecError, UnicodeDecodeError) as exc:
         raise BadRequest(f"the request cannot be read: {exc}") from None
     tail.end()
-    _check_names(inputs, loaded)
     feeds, clipped = loaded.guard.feeds(inputs)
-    names, raw = _selected(request, loaded)
+    names, raw = _selected(asked, loaded)
     return Call(asked.id, inputs, feeds, clipped, names, raw)
 
 
-def _check_names(inputs: tuple[Tensor, ...], loaded: Loaded) -> None:
-    """Check that every input is there once; that there is no other, each saw for itself."""
-    if len({tensor.name for tensor in inputs}) != len(inputs):
+def _check_names(request: _Request, loaded: Loaded) -> None:
+    """Check that every input is there, once, and no other, before any of them is read."""
+    inputs, outputs = request.inputs, request.outputs or ()
+    if len(inputs) > len(loaded.inputs) or len(outputs) > len(loaded.outputs):
+        raise BadRequest("more inputs or outputs than the model has")
+    names = {wire.name for wire in inputs}
+    if len(names) != len(inputs):
         raise BadRequest("an input is given twice")
+    for name in names:
+        if name not in loaded.inputs:
+            raise BadRequest(f"there is no input {name[:80]!r}")
     if len(inputs) != len(loaded.inputs):
-        missing = sorted(set(loaded.inputs) - {tensor.name for tensor in inputs})
+        missing = sorted(set(loaded.inputs) - names)
         raise BadRequest(f"inputs are missing: {', '.join(missing)[:300]}")
 
 
-def _check_pipeline(request: _Request, loaded: Loaded, header: bytes | None) -> None:
+def _check_pipeline(given: Parameters, loaded: Loaded, header: bytes | None) -> None:
     if header is not None:
         loaded.guard.check_pipeline(header.decode("latin-1"))
-    if request.parameters and (sent := request.parameters.get(PIPELINE)) is not None:
+    if (sent := given.get(PIPELINE)) is not None:
         if not isinstance(sent, str):
             raise BadRequest(f"the parameter {PIPELINE!r} is a text")
         loaded.guard.check_pipeline(sent)
 
 
-def _selected(request: _Request, loaded: Loaded) -> tuple[tuple[str, ...], frozenset[str]]:
+def _selected(asked: Asked, loaded: Loaded) -> tuple[tuple[str, ...], frozenset[str]]:
     """Return the outputs that are wanted, and those of them that are wanted as bytes."""
-    all_raw = _flag(request.parameters, "binary_data_output", default=False)
-    if not request.outputs:
+    all_raw = parameters.flag(asked.parameters, "binary_data_output", default=False)
+    if not asked.request.outputs:
         names = tuple(loaded.outputs)
         return names, frozenset(names if all_raw else ())
     raw = set()
-    for one in request.outputs:
+    for one in asked.request.outputs:
         if one.name not in loaded.outputs:
             raise BadRequest(f"there is no output {one.name[:80]!r}")
-        _refuse_extensions(one.parameters)
-        if _flag(one.parameters, "binary_data", default=all_raw):
+        given = parameters.read(one.parameters)
+        parameters.refuse_extensions(given)
+        if parameters.flag(given, "binary_data", default=all_raw):
             raw.add(one.name)
-    names = tuple(one.name for one in request.outputs)
+    names = tuple(one.name for one in asked.request.outputs)
     if len(set(names)) != len(names):
         raise BadRequest("an output is asked for twice")
     return names, frozenset(raw)
 
 
-def _flag(parameters: dict[str, Any] | None, name: str, *, default: bool) -> bool:
-    value = parameters.get(name, default) if parameters else default
-    if not isinstance(value, bool):
-        raise BadRequest(f"the parameter {name!r} is true or false")
-    return value
-
-
-def _refuse_extensions(parameters: dict[str, Any] | None) -> None:
-    """Refuse what other servers do with a tensor, rather than leave it undone unsaid."""
-    for name in UNSUPPORTED:
-        if parameters and name in parameters:
-            raise BadRequest(f"the parameter {name!r} is not supported here")
-
-
 def _input(wire: tensors.WireTensor, loaded: Loaded, tail: binary.Tail) -> Tensor:
-    spec = loaded.inputs.get(wire.name)
-    if spec is None:
-        raise BadRequest(f"there is no input {wire.name[:80]!r}")
+    spec = loaded.inputs[wire.name]
     if wire.datatype != spec.datatype:
         raise BadRequest(f"{spec.name!r} is {spec.datatype}, not {wire.datatype[:32]!r}")
     if not _fits(wire.shape, spec.shape):
@@ -222,10 +207,10 @@ def _short(shape: list[int]) -> list[int | str]:
 
 
 def _values(wire: tensors.WireTensor, tail: binary.Tail) -> Tensor:
-    _refuse_extensions(wire.parameters)
-    if wire.parameters is None or "binary_data_size" not in wire.parameters:
-        return tensors.read(wire)
-    return binary.read(wire, tail.take(wire.parameters["binary_data_size"]))
+    given = parameters.read(wire.parameters)
+    parameters.refuse_extensions(given)
+    size = given.get("binary_data_size")
+    return tensors.read(wire) if size is None else binary.read(wire, tail.take(size))
 
 
 def _fits(shape: list[int], declared: tuple[int, ...]) -> bool:
@@ -245,15 +230,15 @@ def write(call: Call, loaded: Loaded, outputs: list[NDArray[Any]]) -> Response:
             described.append(binary.describe(name, datatype, data, size=len(pieces[-1])))
         else:
             described.append(tensors.write(name, datatype, data))
-    parameters: dict[str, Any] = {"digest": loaded.digest}
+    about: dict[str, Any] = {"digest": loaded.digest}
     if call.clipped:
-        parameters["clipped"] = call.clipped
+        about["clipped"] = call.clipped
     content = _encode(
         {
             "model_name": loaded.model,
             "model_version": str(loaded.version),
             "id": call.id,
-            "parameters": parameters,
+            "parameters": about,
             "outputs": described,
         }
     )

@@ -1,22 +1,22 @@
-"""No key twice: of two values, another reader might have taken the other one.
+"""No key of a request twice, at next to no cost.
 
-The decoder keeps the last and says nothing. Parsing again would cost as much
-as all the rest, so keys are counted instead: where there are exactly as many
-colons as keys that were read, none stood there twice. Where there are more,
-what is left of the JSON without its tensors' data is looked at closely.
+Parsing once more would cost as much as all the rest, so keys are counted: where
+there are exactly as many colons as keys that were read, none stood there twice.
+Where there are more, the JSON without its tensors' data is looked at closely.
 """
 
-import json
 from collections.abc import Sequence
-from typing import Any
 
+import msgspec
+
+from serving_agent import doubled
+from serving_agent.doubled import Doubled
 from serving_agent.errors import BadRequest
 from serving_agent.tensors import WireTensor
+from serving_agent.v2 import parameters
 
-MOST_PARAMETERS = 64
 REST_BYTES = 1024 * 1024
 """JSON beside the data. A thousand inputs take a tenth of it."""
-Parameters = dict[str, Any] | None
 
 
 def keys_of(wire: WireTensor) -> int:
@@ -24,17 +24,9 @@ def keys_of(wire: WireTensor) -> int:
     return 3 + bool(wire.data) + keys_of_parameters(wire.parameters)
 
 
-def keys_of_parameters(parameters: Parameters) -> int:
-    """Count "parameters" itself and what it holds.
-
-    Raises:
-        BadRequest: it holds too much.
-    """
-    if parameters is None:
-        return 0
-    if len(parameters) > MOST_PARAMETERS:
-        raise BadRequest(f"there are at most {MOST_PARAMETERS} parameters in one place")
-    return 1 + len(parameters)
+def keys_of_parameters(raw: msgspec.Raw) -> int:
+    """Count "parameters" itself and what it holds."""
+    return 1 + len(parameters.read(raw)) if raw else 0
 
 
 def refuse_doubled(content: bytes, tensors: Sequence[WireTensor], *, keys: int) -> None:
@@ -46,11 +38,12 @@ def refuse_doubled(content: bytes, tensors: Sequence[WireTensor], *, keys: int) 
     Raises:
         BadRequest: naming the key.
     """
-    colons = content.count(b":")
-    if colons == keys:
+    if content.count(b":") == keys:
         return
     try:
-        json.loads(_rest(content, tensors), object_pairs_hook=_unique, parse_int=float)
+        doubled.refuse_doubled(_rest(content, tensors))
+    except Doubled as exc:
+        raise BadRequest(str(exc)) from None
     except RecursionError:
         raise BadRequest("the JSON is nested too deeply") from None
     except ValueError as exc:
@@ -70,15 +63,3 @@ def _rest(content: bytes, tensors: Sequence[WireTensor]) -> bytes:
     if sum(map(len, parts)) > REST_BYTES:
         raise BadRequest(f"more than {REST_BYTES} bytes of JSON beside the tensors' data")
     return b"".join(parts)
-
-
-def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    whole = dict(pairs)
-    if len(whole) == len(pairs):
-        return whole
-    seen: set[str] = set()
-    for key, _ in pairs:
-        if key in seen:
-            raise BadRequest(f"the key {key[:80]!r} stands there twice")
-        seen.add(key)
-    return whole

@@ -437,6 +437,8 @@ class TestWire:
         "negative errors": {"models": [held(errors=-1)]},
         "NaN latency": {"models": [held(latency={"count": 1, "p99_ms": float("nan")})]},
         "negative latency": {"models": [held(latency={"count": 1, "mean_ms": -1.0})]},
+        "negative refusals": {"models": [held(guard={"refused": -1})]},
+        "a guard that is a number": {"models": [held(guard=3)]},
         "a reason that is no code": {"models": [held(reason="<script>")]},
         "a URL of another kind": {"control_url": "file:///etc/passwd"},
         "a URL with a password": {"control_url": "http://a:b@host/"},
@@ -452,6 +454,17 @@ class TestWire:
     def test_what_a_newer_agent_adds_is_ignored(self):
         found = wire.Report.model_validate(body(mood="fine", models=[held(colour="blue")]))
         assert not hasattr(found, "mood")
+
+    def test_what_guards_did_is_kept(self, live):
+        rig = live.rigs[0]
+        sums = {"refused": 1, "clipped": 2, "passed": 3, "other_pipelines": 4}
+        rig.say(
+            rig.desired()["generation"],
+            [{**one, "guard": sums} for one in rig.items(rig.desired())],
+        )
+        versions = AgentReport.objects.get(agent=rig.agent).versions
+        assert [one["guard"] for one in versions] == [sums] * len(versions)
+        assert versions
 
     def test_text_for_terminals_and_logs_is_made_harmless(self, live):
         rig = live.rigs[0]
