@@ -257,6 +257,7 @@ class Yard:
             **PROD["policy"],  # type: ignore[dict-item]
             "approvals": _pick((0, 1, 1, 2), approvals),
             "approvals_for_dark": for_dark % 2,
+            "supersede": {"open": approvals % 3 == 0, "dark": for_dark % 3 == 0},
         }
         environments.apply(slug="prod-eu", document={**PROD, "policy": policy}, actor=SET_UP)
 
