@@ -6,6 +6,7 @@ LockgateError
 |- WaitedTooLong   what was waited for has not happened yet
 |- NotReached      it has ended otherwise, and will not happen any more
 |- NotAsShown      what is to be signed is not what the service shows
+|- NoSidecar       no agent to send calls to, or no model
 |- BadPack         files that do not make a version
 |- NotConvertible  an estimator that cannot become ONNX; ``code`` is stable, here and below
    |- BadEstimator a file or an object that is no fitted estimator
@@ -54,6 +55,10 @@ class NotReached(LockgateError):
 
 class NotAsShown(LockgateError):
     """The hash to be signed is not of the content that came with it."""
+
+
+class NoSidecar(LockgateError):
+    """There is nothing to send calls to, or not in a way that Envoy could."""
 
 
 class BadPack(LockgateError):

@@ -10,6 +10,7 @@ from lockgate.cli import approvals, comments, conversions, environments, promoti
 from lockgate.cli.connection import Connection
 from lockgate.cli.doctor import doctor
 from lockgate.cli.extensions import Commands
+from lockgate.cli.sidecar import sidecar
 from lockgate.cli.status import status
 
 app = typer.Typer(
@@ -46,6 +47,7 @@ app.command()(status)
 app.command()(promotions.rollback)
 app.command()(promotions.stop)
 app.command()(environments.apply)
+app.command()(sidecar)
 app.command()(doctor)
 
 

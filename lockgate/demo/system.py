@@ -58,7 +58,7 @@ class System:
         self._environ["PYTHONUNBUFFERED"] = "1"
         if self.store == "s3":
             self._start_s3()
-        self._run("up", _lockgate("up", "--once-ready-file", str(self._ready_file)))
+        self.run("up", _lockgate("up", "--once-ready-file", str(self._ready_file)))
 
     def wait_ready(self) -> None:
         """Wait until every part of it takes work.
@@ -130,7 +130,8 @@ class System:
             raise StoryError(f"{words} ended with code {done.returncode}:\n{said}")
         return done.stdout
 
-    def _run(self, name: str, command: list[str]) -> None:
+    def run(self, name: str, command: list[str]) -> None:
+        """Run something beside it until it stops; what it says goes to a log in its home."""
         with self._log(name).open("ab") as log:
             # A group of its own: Ctrl-C comes to us, and we stop the rest in order.
             process = subprocess.Popen(
@@ -146,12 +147,12 @@ class System:
 
     def _start_s3(self) -> None:
         """Run moto's server as S3, and make a bucket; it checks no credentials."""
-        port = _free_port()
-        self._run(
+        port = free_port()
+        self.run(
             "s3",
             [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
         )
-        _wait_for(port, seconds=30)
+        wait_for(port, seconds=30)
         self._environ |= {
             "STORE_URL": f"s3://lockgate/artifacts?endpoint=http://127.0.0.1:{port}&region=eu-west-1",
             "AWS_ACCESS_KEY_ID": "demo",
@@ -176,12 +177,18 @@ def _lockgate(*arguments: str) -> list[str]:
     return [str(Path(sys.executable).with_name("lockgate")), *arguments]
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Find a port that nobody listens on just now."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         return int(server.getsockname()[1])
 
 
-def _wait_for(port: int, *, seconds: float) -> None:
+def wait_for(port: int, *, seconds: float) -> None:
+    """Wait until something listens on a port of this machine.
+
+    Raises:
+        StoryError: nothing does, in that time.
+    """
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         with (

@@ -23,9 +23,9 @@ STOP_SECONDS = 15.0
 class Traffic:
     """Callers that keep arriving until ``stop``."""
 
-    def __init__(self, *, model: str, agents: Mapping[str, str], rate: float = BUSY) -> None:
+    def __init__(self, *, extraction: str, agents: Mapping[str, str], rate: float = BUSY) -> None:
         pairs = ",".join(f"{name}={url}" for name, url in agents.items())
-        command = [sys.executable, "-m", "lockgate.demo.callers", "--model", model]
+        command = [sys.executable, "-m", "lockgate.demo.callers", "--extraction", extraction]
         self._process = subprocess.Popen(
             leashed([*command, "--agents", pairs, "--rate", str(rate)]),
             stdin=subprocess.PIPE,

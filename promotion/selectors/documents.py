@@ -193,6 +193,7 @@ def _of_agent(agent: Agent, *, now: datetime) -> Document:
         "id": str(agent.pk),
         "agent": agent.name,
         "tier": agent.target.tier,
+        "inference_url": report.inference_url if report else "",
         "cordoned": agent.cordoned,
         "evicted": agent.evicted_at is not None,
         "heard": report is not None and report.at > now - fleet_facts.lease(),

@@ -1,10 +1,11 @@
 """The beginning: a system, its people, a first version, and callers."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from lockgate.client import Document
+from lockgate.demo import caller_side
 from lockgate.demo.packing import MODEL
-from lockgate.demo.people import APPROVER, AUDITOR, CI, RISK, People
+from lockgate.demo.people import APPROVER, AUDITOR, CI, OPERATOR, RISK, People
 from lockgate.demo.story.stage import LIVE, PROD, Stage, expect
 from lockgate.demo.system import CHECKOUT, read_json
 from lockgate.demo.traffic import BUSY, Traffic
@@ -65,9 +66,17 @@ def first_version(stage: Stage) -> None:
 
 def callers_arrive(stage: Stage) -> None:
     """Let held-out clients arrive, and keep arriving."""
-    stage.traffic = Traffic(model=MODEL, agents=stage.live_agents())
+    extraction = caller_side.start(
+        stage.system, environment=PROD, model=MODEL, token=stage.people[OPERATOR].token
+    )
+    stage.tell.say(f"features are extracted at {extraction}, with an Envoy before {_named(LIVE)}")
+    stage.traffic = Traffic(extraction=extraction, agents=stage.live_agents())
     stage.traffic.wait_all_answer(1, seconds=30)
-    stage.tell.say(f"{BUSY:.0f} held-out clients a second ask {' and '.join(LIVE)} over V2")
+    stage.tell.say(f"{BUSY:.0f} held-out clients a second are scored by {_named(LIVE)}")
+
+
+def _named(agents: Iterable[str]) -> str:
+    return " and ".join(agents)
 
 
 def agreed(stage: Stage) -> str:
