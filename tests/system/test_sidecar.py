@@ -115,7 +115,12 @@ def both_answer(url: str, *, calls: int = 12) -> bool:
 
 
 def pid(system: System, name: str) -> int:
-    return int(system.running()["agents"][name]["pid"])
+    """The process of an agent; 0 between one and the next."""
+    return int(system.running()["agents"][name]["pid"] or 0)
+
+
+def is_replaced(system: System, name: str, before: int) -> bool:
+    return pid(system, name) not in {0, before}
 
 
 def frozen(system: System, name: str) -> None:
@@ -127,14 +132,14 @@ def frozen(system: System, name: str) -> None:
 def killed(system: System, name: str) -> None:
     before = pid(system, name)
     os.kill(before, signal.SIGKILL)
-    wait(lambda: pid(system, name) != before, seconds=30, what="the supervisor to replace it")
+    wait(lambda: is_replaced(system, name, before), seconds=60, what="the supervisor to act")
 
 
 def replaced(system: System, name: str) -> None:
     """What an upgrade does: the old process drains and goes, a new one takes its port."""
     before = pid(system, name)
     os.kill(before, signal.SIGTERM)
-    wait(lambda: pid(system, name) != before, seconds=60, what="a new process in its place")
+    wait(lambda: is_replaced(system, name, before), seconds=60, what="a new process")
 
 
 @pytest.mark.parametrize("fault", [frozen, killed, replaced])
