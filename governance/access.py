@@ -6,6 +6,8 @@ revoked token count from the next question on, and ``is_superuser`` or the role
 it is our own code, or a command typed on the server, and acts on what was decided.
 """
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
@@ -50,6 +52,94 @@ ANYWHERE = frozenset({Permission.VIEW, Permission.SUBMIT, Permission.COMMENT})
 """Where no environment or group is named, a role in any one is enough for these.
 
 A policy names no group: whose models it is for some of may comment on it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Where a permission holds: pairs of an environment and a group; None and ``""`` are all.
+
+    For lists, of which each sees what is theirs: a role in one environment and a role for
+    one group are no role for that group in that environment.
+    """
+
+    pairs: frozenset[tuple[UUID | None, str]]
+
+    def covers(self, *, environment: UUID | None = None, group: str | None = None) -> bool:
+        """Tell whether it holds there. None is "in any"."""
+        return any(
+            (environment is None or place in {None, environment})
+            and (group is None or held in {"", group})
+            for place, held in self.pairs
+        )
+
+    def rows(
+        self,
+        *,
+        environment: str = "environment",
+        group: str = "model__group",
+        whole: bool = False,
+    ) -> Q:
+        """Select rows that lie within. The first two are their fields' names.
+
+        Args:
+            whole: also rows of no model, which are about all of their environment.
+        """
+        if (None, "") in self.pairs:
+            return Q()
+        found = Q(pk__in=[])
+        for place, held in sorted(self.pairs, key=str):
+            here = Q(**{environment: place}) if place else Q()
+            of = Q(**{group: held}) if held else Q()
+            found |= here & (of | Q(**{f"{group}__isnull": True}) if whole and held else of)
+        return found
+
+    def groups(self, *, environment: UUID | None = None) -> frozenset[str] | None:
+        """Return the groups of models it holds for, there or in any place; None for all."""
+        held = frozenset(
+            group
+            for place, group in self.pairs
+            if environment is None or place in {None, environment}
+        )
+        return None if "" in held else held
+
+
+NOWHERE = Reach(frozenset())
+
+
+class Sight(list[Environment]):
+    """The environments somebody may see, in order, and of which models in each.
+
+    A list, because that is what Django's filters take and copy; the copy sees no model.
+    """
+
+    def __init__(self, environments: Iterable[Environment], reach: Reach = NOWHERE) -> None:
+        super().__init__(environments)
+        self.reach = reach
+
+    def only(self, slug: str) -> "Sight":
+        """Return this one, if it is among them."""
+        return Sight([one for one in self if one.slug == slug], self.reach)
+
+    def of_group(self, group: str) -> "Sight":
+        """Return those in which models of a group are seen."""
+        seen = [one for one in self if self.reach.covers(environment=one.pk, group=group)]
+        return Sight(seen, self.reach)
+
+
+def reach(actor: Actor, permission: Permission = Permission.VIEW) -> Reach:
+    """Return where this actor has a permission. One query."""
+    if actor.kind == "task":
+        return Reach(frozenset({(None, "")}))
+    live = _live(actor).filter(role__in=ROLES[permission])
+    return Reach(frozenset(live.values_list("environment", "group")))
+
+
+def sight(actor: Actor) -> Sight:
+    """Return what this actor may see. Two queries."""
+    seen = reach(actor)
+    return Sight(
+        (one for one in Environment.objects.all() if seen.covers(environment=one.pk)), seen
+    )
 
 
 def require(
@@ -113,11 +203,19 @@ def roles_of(
     return frozenset(bindings.values_list("role", flat=True))
 
 
-def environments(actor: Actor, permission: Permission = Permission.VIEW) -> QuerySet[Environment]:
-    """Return the environments this actor has the permission in, for any group of models."""
+def environments(
+    actor: Actor, permission: Permission = Permission.VIEW, *, group: str | None = None
+) -> QuerySet[Environment]:
+    """Return the environments this actor has the permission in.
+
+    Args:
+        group: for this one, or with ``""`` only where it is for all of them. None is any.
+    """
     if actor.kind == "task":
         return Environment.objects.all()
     live = _live(actor).filter(role__in=ROLES[permission])
+    if group is not None:
+        live = live.filter(group__in={"", group})
     if live.filter(environment=None).exists():
         return Environment.objects.all()
     return Environment.objects.filter(pk__in=live.values("environment"))
@@ -128,11 +226,7 @@ def groups(actor: Actor, permission: Permission = Permission.VIEW) -> frozenset[
 
     One query. A model of no group is only seen by those who see all of them.
     """
-    if actor.kind == "task":
-        return None
-    held = _live(actor).filter(role__in=ROLES[permission]).values_list("group", flat=True)
-    found = frozenset(held)
-    return None if "" in found else found
+    return reach(actor, permission).groups()
 
 
 def _bindings(

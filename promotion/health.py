@@ -67,10 +67,20 @@ def standing_still(
 
 @dataclass(frozen=True, slots=True)
 class Wedged:
-    """An agent that is alive and does not move: how, and since when."""
+    """An agent that is alive and does not move: how, at which version, and since when."""
 
-    how: str
+    said: str
     since: datetime
+    at: str = ""
+
+    @property
+    def how(self) -> str:
+        return self.said.format(self.at)
+
+    @property
+    def how_without_names(self) -> str:
+        """The same for who does not see every model there."""
+        return self.said.format("a version")
 
 
 def wedged(
@@ -100,6 +110,8 @@ def wedged(
             continue
         name = f"{item['model']} version {item['version']}"
         if item.get("answers") is False:
-            return Wedged(f"gets no right answer from {name} to its golden transaction", began)
-        return Wedged(f"answers none of {item['in_flight']} calls in flight at {name}", began)
+            said = "gets no right answer from {} to its golden transaction"
+        else:
+            said = f"answers none of {item['in_flight']} calls in flight at {{}}"
+        return Wedged(said, began, at=name)
     return None

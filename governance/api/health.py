@@ -4,17 +4,20 @@ import logging
 
 from django.db import Error, connection
 from django.http import HttpRequest, JsonResponse
+from django.views.decorators.http import require_safe
 
 from governance.services import reachability
 
 logger = logging.getLogger(__name__)
 
 
+@require_safe
 def live(request: HttpRequest) -> JsonResponse:  # noqa: ARG001 - a view's signature
     """Answer at all."""
     return JsonResponse({"live": True})
 
 
+@require_safe
 def ready(request: HttpRequest) -> JsonResponse:  # noqa: ARG001 - a view's signature
     """Tell whether requests can be served: with the database, without it not.
 

@@ -18,7 +18,7 @@ from governance.api import pagination, parsing, serializers
 from governance.api.authentication import actor_of
 from governance.api.base import ApiView
 from governance.audit import selectors as audit
-from governance.errors import Invalid, NotFound
+from governance.errors import Forbidden, Invalid, NotFound
 from governance.models import Environment, User
 from governance.services import access_log, bindings, people, tokens
 
@@ -91,13 +91,16 @@ class Roles(ApiView):
         """Give an account a role; a role it has already stays as it is."""
         body = serializers.RoleIn(data=request.data)
         body.is_valid(raise_exception=True)
-        slug = body.validated_data["environment"]
+        actor, slug = actor_of(request), body.validated_data["environment"]
+        environment = selectors.environment(slug) if slug else None
+        # Before the account is looked for: strangers are not told which names exist.
+        access.require(actor, Permission.ADMINISTER, environment=environment)
         binding = bindings.grant_role(
-            to=_person(request, username),
+            to=selectors.person(username),
             role=body.validated_data["role"],
-            environment=selectors.environment(slug) if slug else None,
+            environment=environment,
             group=body.validated_data["group"],
-            actor=actor_of(request),
+            actor=actor,
         )
         return Response(serializers.role_out(binding), status=status.HTTP_201_CREATED)
 
@@ -200,7 +203,7 @@ def _person(request: Request, username: str) -> User:
 def _owner(request: Request) -> User:
     if not isinstance(request.user, User):
         message = "Tokens are made by people; this is a service's token."
-        raise Invalid(message, code="not_a_person")
+        raise Forbidden(message, code="not_a_person")
     return request.user
 
 

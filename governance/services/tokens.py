@@ -111,7 +111,7 @@ def revoke(*, token_id: UUID, actor: Actor, environment: Environment | None = No
 
     if token.scope != ServiceToken.Scope.AGENT:
         _require_own(actor, token)
-    elif actor.kind != "agent":
+    elif actor.kind != "agent" or actor.id != str(token.pk):
         require(actor, Permission.OPERATE, environment=environment)
     if token.revoked_at is not None:
         message = "This token was revoked before."

@@ -54,7 +54,7 @@ class RequestAdmin(ReadOnlyAdmin[Request]):
 
     list_display = ("what", "state", "requester_label", "created_at", "settled_at")
     list_filter = ("state", "kind", "environment")
-    list_select_related = ("deployment__version__model", "environment")
+    list_select_related = ("deployment__version__model", "model", "environment")
     search_fields = ("model__name", "ticket", "requester_label")
     subject_kind: ClassVar[str] = "request"
     actions_detail: ClassVar[list[str]] = ["approve", "reject", "roll_back"]
@@ -66,11 +66,13 @@ class RequestAdmin(ReadOnlyAdmin[Request]):
         return f"{row.get_kind_display()} {row.deployment.version} in {place}"
 
     def has_view_permission(self, request: HttpRequest, obj: Request | None = None) -> bool:
-        """Staff see the requests of the environments they have a role in."""
+        """Staff see the requests of the environments and models they have a role for."""
         if not isinstance(request.user, User) or not request.user.is_staff:
             return False
-        places = access.environments(request.user.actor)
-        return places.exists() if obj is None else places.filter(pk=obj.environment_id).exists()
+        seen = access.reach(request.user.actor)
+        if obj is None:
+            return seen.covers()
+        return seen.covers(environment=obj.environment_id, group=obj.model.group)
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return self.has_view_permission(request)
@@ -81,7 +83,7 @@ class RequestAdmin(ReadOnlyAdmin[Request]):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Request]:
         rows: QuerySet[Request] = super().get_queryset(request)
-        return rows.filter(environment__in=access.environments(_user(request).actor))
+        return rows.filter(access.reach(_user(request).actor).rows())
 
     @action(description="Approve ...", url_path="approve")  # type: ignore[untyped-decorator]
     def approve(self, request: HttpRequest, object_id: str) -> HttpResponse:

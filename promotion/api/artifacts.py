@@ -6,6 +6,8 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from governance import access
+from governance.api.authentication import actor_of
 from governance.errors import Forbidden
 from promotion.api.agents import agent_of
 from promotion.api.negotiation import AnyAccept
@@ -46,6 +48,10 @@ class VersionView(registry.VersionView):
     def get(self, request: Request, model: str, number: int) -> Response:
         """Show everything known of a version, and where it is in which state."""
         version = registry.find_version(request, model, number)
+        seen = access.reach(actor_of(request))
         return Response(
-            {**registry.version_out(version), "deployments": documents.states_of(version.pk)}
+            {
+                **registry.version_out(version),
+                "deployments": documents.states_of(version.pk, seen=seen),
+            }
         )

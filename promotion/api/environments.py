@@ -71,10 +71,10 @@ class EnvironmentStateView(ApiView):
             message = "There is no such environment."
             raise NotFound(message, code="unknown_environment")
         access.require(actor_of(request), access.Permission.VIEW, environment=found)
-        now = timezone.now()
+        now, seen = timezone.now(), access.reach(actor_of(request))
         if "at" not in asked:
-            return Response(documents.of_environment(found, now=now))
-        then = past.as_of(found, at=replay.moment(asked["at"], now=now))
+            return Response(documents.of_environment(found, seen=seen, now=now))
+        then = past.as_of(found, at=replay.moment(asked["at"], now=now), seen=seen)
         return Response(past_document.document(then))
 
 

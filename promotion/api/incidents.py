@@ -82,7 +82,7 @@ class CloseView(ApiView):
 def _visible(request: HttpRequest) -> QuerySet[Incident]:
     actor = actor_of(request)
     access.require(actor, access.Permission.VIEW)
-    return selector.incidents(access.environments(actor))
+    return selector.incidents(access.reach(actor))
 
 
 def _out(incident: Incident) -> dict[str, object]:

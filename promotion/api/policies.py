@@ -133,7 +133,13 @@ class PolicyTrialView(ApiView):
         asked: dict[str, Any] = body.validated_data
         place = _visible(request, slug)
         rules = policies.read(asked["document"])
-        tried = selectors.try_on_past(rules, place, tier=asked["risk_tier"], last=asked["last"])
+        tried = selectors.try_on_past(
+            rules,
+            place,
+            tier=asked["risk_tier"],
+            last=asked["last"],
+            seen=access.reach(actor_of(request)),
+        )
         answer: dict[str, Any] = {
             "tried": len(tried),
             "otherwise": sum(one.otherwise for one in tried),

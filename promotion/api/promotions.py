@@ -36,12 +36,10 @@ class PromotionsView(ApiView):
         responses=OpenApiTypes.OBJECT,
     )
     def get(self, request: HttpRequest) -> Response:
-        """List the requests of the environments the caller may see."""
+        """List the requests the caller may see, by environment and model."""
         actor = actor_of(request)
         access.require(actor, access.Permission.VIEW)
-        rows: QuerySet[Request] = documents.requests().filter(
-            environment__in=access.environments(actor)
-        )
+        rows: QuerySet[Request] = documents.requests().filter(access.reach(actor).rows())
         wanted = request.query_params.get("state")
         if wanted is not None:
             rows = rows.filter(state__in={wanted} & set(Request.State.values))

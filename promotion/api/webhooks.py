@@ -118,7 +118,7 @@ def _visible(request: Request) -> QuerySet[Webhook]:
     rows = Webhook.objects.filter(removed_at=None).select_related("environment")
     if access.allowed(actor, Permission.ADMINISTER):
         return rows
-    places = access.environments(actor, Permission.ADMINISTER)
+    places = access.environments(actor, Permission.ADMINISTER, group="")
     if not places.exists():
         access.require(actor, Permission.ADMINISTER)
     return rows.filter(environment__in=places)

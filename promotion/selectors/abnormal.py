@@ -3,13 +3,12 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from uuid import UUID
 
 from django.urls import reverse
 from django.utils import timezone
 
+from governance.access import Sight
 from governance.audit import behind, checkpoints
-from governance.models import Environment
 from promotion.confirmation import Standing
 from promotion.models import Agent, Deployment, Incident, Request, Rollout, Target
 from promotion.selectors import histories, observed
@@ -31,18 +30,18 @@ class Alarm:
     """Where an operator takes the agent out by one click."""
 
 
-def alarms(environments: Iterable[Environment]) -> list[Alarm]:
-    """Name what is abnormal now in these environments. A constant number of queries."""
+def alarms(environments: Sight) -> list[Alarm]:
+    """Name what is abnormal now, of what is seen. A constant number of queries."""
     now = timezone.now()
     places = [place.pk for place in environments]
     agents = observed.present_agents(places)
-    rows = Deployment.objects.filter(role=Deployment.Role.CHAMPION, environment__in=places)
+    rows = Deployment.objects.filter(environments.reach.rows(), role=Deployment.Role.CHAMPION)
     champions = observed.champions(
         decided(rows), agents=observed.live_by_environment(agents), now=now
     )
     lost = histories.lost(places)
-    found = among(agents, champions.values(), lost=lost, now=now)
-    return of_log(now=now) + found + of_requests(places, answering=set(champions), now=now)
+    found = among(agents, champions.values(), lost=lost, sight=environments, now=now)
+    return of_log(now=now) + found + of_requests(environments, answering=set(champions), now=now)
 
 
 def of_log(*, now: datetime) -> list[Alarm]:
@@ -72,22 +71,20 @@ def of_log(*, now: datetime) -> list[Alarm]:
     return seen
 
 
-def of_requests(
-    places: list[UUID], *, answering: set[observed.Place], now: datetime
-) -> list[Alarm]:
+def of_requests(sight: Sight, *, answering: set[observed.Place], now: datetime) -> list[Alarm]:
     """Name what was decided, or said, and waits for a person. Five queries."""
     return [
-        *_incidents(places),
-        *_stopped(places, answering=answering),
-        *_undecided(places),
-        *halted(places),
-        *_unreviewed(places, now=now),
+        *_incidents(sight),
+        *_stopped(sight, answering=answering),
+        *_undecided(sight),
+        *halted(sight),
+        *_unreviewed(sight, now=now),
     ]
 
 
-def _incidents(places: list[UUID]) -> list[Alarm]:
+def _incidents(sight: Sight) -> list[Alarm]:
     """What somebody has said is wrong."""
-    rows = Incident.objects.filter(environment__in=places, closed_at=None)
+    rows = Incident.objects.filter(sight.reach.rows(whole=True), closed_at=None)
     return [
         Alarm(
             row.environment.slug,
@@ -101,10 +98,10 @@ def _incidents(places: list[UUID]) -> list[Alarm]:
     ]
 
 
-def _stopped(places: list[UUID], *, answering: set[observed.Place]) -> list[Alarm]:
+def _stopped(sight: Sight, *, answering: set[observed.Place]) -> list[Alarm]:
     """Models that were stopped and answer nobody since."""
     rows = Request.objects.filter(
-        kind=Request.Kind.STOP, environment__in=places, state__in=["executing", "done"]
+        sight.reach.rows(), kind=Request.Kind.STOP, state__in=["executing", "done"]
     )
     each = ("model_id", "environment_id")
     newest = rows.order_by(*each, "-created_at").distinct(*each)
@@ -122,9 +119,9 @@ def _stopped(places: list[UUID], *, answering: set[observed.Place]) -> list[Alar
     ]
 
 
-def _undecided(places: list[UUID]) -> list[Alarm]:
+def _undecided(sight: Sight) -> list[Alarm]:
     """Versions that a rollback, a guard, a refusal or an incident took away."""
-    rows = Deployment.objects.filter(environment__in=places, undecided_since__isnull=False)
+    rows = Deployment.objects.filter(sight.reach.rows(), undecided_since__isnull=False)
     return [
         Alarm(
             row.environment.slug,
@@ -142,11 +139,11 @@ def _undecided(places: list[UUID]) -> list[Alarm]:
     ]
 
 
-def _unreviewed(places: list[UUID], *, now: datetime) -> list[Alarm]:
+def _unreviewed(sight: Sight, *, now: datetime) -> list[Alarm]:
     """Broken glasses whose review is overdue."""
     rows = Request.objects.filter(
+        sight.reach.rows(),
         kind=Request.Kind.BREAK_GLASS,
-        environment__in=places,
         review_due_at__lt=now,
         review__isnull=True,
     ).select_related("model", "environment", "deployment__version")
@@ -164,11 +161,12 @@ def _unreviewed(places: list[UUID], *, now: datetime) -> list[Alarm]:
     ]
 
 
-def halted(environments: Iterable[UUID]) -> list[Alarm]:
+def halted(sight: Sight) -> list[Alarm]:
     """Name the rollouts that ask for a person. One query."""
-    rows = Rollout.objects.filter(
-        ended_at=None, halted_at__isnull=False, request__environment__in=list(environments)
-    ).select_related("request__deployment__version", "request__model", "request__environment")
+    seen = sight.reach.rows(environment="request__environment", group="request__model__group")
+    rows = Rollout.objects.filter(seen, ended_at=None, halted_at__isnull=False).select_related(
+        "request__deployment__version", "request__model", "request__environment"
+    )
     return [
         Alarm(
             row.request.environment.slug,
@@ -187,12 +185,13 @@ def among(
     agents: Iterable[Agent],
     champions: Iterable[observed.Champion],
     *,
-    lost: Iterable[Target] = (),
+    lost: Iterable[Target],
+    sight: Sight,
     now: datetime,
 ) -> list[Alarm]:
     """Name what is abnormal among what is already read; ``lost`` are targets."""
     of_targets = [_of_target(target) for target in lost]
-    of_agents = [alarm for agent in agents for alarm in _of_agent(agent, now=now)]
+    of_agents = [alarm for agent in agents for alarm in _of_agent(agent, sight, now=now)]
     return (
         of_targets
         + of_agents
@@ -212,18 +211,18 @@ def _of_target(target: Target) -> Alarm:
     return Alarm(slug, what, target.history_lost_at, remedy, url, "Open fleet")
 
 
-def _of_agent(agent: Agent, *, now: datetime) -> list[Alarm]:
+def _of_agent(agent: Agent, sight: Sight, *, now: datetime) -> list[Alarm]:
     if agent.evicted_at:
         what = f"agent {agent.name} was evicted and may still serve what it held, unseen."
         remedy = "End its process, then decommission it."
         return [_at(agent, what, agent.evicted_at, remedy)]
     if agent.cordoned:
         return []  # An operator knows.
-    found = _trouble(agent, now=now)
+    found = _trouble(agent, sight, now=now)
     return [found] if found else []
 
 
-def _trouble(agent: Agent, *, now: datetime) -> Alarm | None:
+def _trouble(agent: Agent, sight: Sight, *, now: datetime) -> Alarm | None:
     """Name the first thing that is wrong with an agent that counts, and the way out of it."""
     report = observed.report_of(agent)
     if observed.is_silent(agent, now=now):
@@ -235,7 +234,9 @@ def _trouble(agent: Agent, *, now: datetime) -> Alarm | None:
         remedy = "End one of them, or evict both."
         return _at(agent, what, report.cloned_since, remedy, evict=True)
     if wedge := observed.wedged(agent, now=now):
-        what = f"agent {agent.name} is wedged: it {wedge.how}."
+        sees_all = sight.reach.groups(environment=agent.target.environment_id) is None
+        how = wedge.how if sees_all else wedge.how_without_names
+        what = f"agent {agent.name} is wedged: it {how}."
         return _at(agent, what, wedge.since, "Restart it, or evict it.", evict=True)
     if report and report.refused and agent.target.history_lost_at is None:
         refused = report.refused

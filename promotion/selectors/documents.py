@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.db.models import Prefetch, QuerySet
 
+from governance.access import Reach
 from governance.models import Environment
 from promotion import content
 from promotion.confirmation import AgentFacts, Confirmation, confirm
@@ -97,10 +98,10 @@ def content_of(request: Request) -> Document:
     )
 
 
-def of_environment(environment: Environment, *, now: datetime) -> Document:
-    """Say what was decided in an environment, and what its agents confirm, by model."""
+def of_environment(environment: Environment, *, seen: Reach, now: datetime) -> Document:
+    """Say what was decided in an environment, and what its agents confirm, by model seen."""
     rows = (
-        Deployment.objects.filter(environment=environment)
+        Deployment.objects.filter(seen.rows(), environment=environment)
         .exclude(state__in=[Deployment.State.TRAINED])
         .select_related("version", "model")
         .order_by("model__name", "version__number")
@@ -133,9 +134,9 @@ def of_environment(environment: Environment, *, now: datetime) -> Document:
     }
 
 
-def states_of(version_id: UUID) -> list[Document]:
-    """Return a version's decided state per environment."""
-    rows = Deployment.objects.filter(version=version_id).select_related("environment")
+def states_of(version_id: UUID, *, seen: Reach) -> list[Document]:
+    """Return a version's decided state per environment that is seen."""
+    rows = Deployment.objects.filter(seen.rows(), version=version_id).select_related("environment")
     return [
         {
             "environment": d.environment.slug,

@@ -8,11 +8,11 @@ from uuid import UUID
 from django.db.models import F, Window
 from django.db.models.functions import RowNumber
 
+from governance.access import Sight
 from governance.errors import NotFound
-from governance.models import Environment
 from promotion.health import Wedged
 from promotion.models import Agent, AgentReport, Target, Telling
-from promotion.selectors import observed
+from promotion.selectors import model_page, observed
 from promotion.selectors.fleet_facts import is_cloned
 from promotion.selectors.observed import Item
 
@@ -97,8 +97,8 @@ class Fleet:
         return f"{len(unwell)} of {agents} need somebody"
 
 
-def fleet(environments: Iterable[Environment], *, now: datetime) -> Fleet:
-    """Read all agents of these environments. Four queries."""
+def fleet(environments: Sight, *, now: datetime) -> Fleet:
+    """Read all agents of these environments, and what of theirs is seen. Five queries."""
     places = [place.pk for place in environments]
     targets = Target.objects.filter(environment__in=places).select_related("environment")
     by_target: dict[UUID, list[Agent]] = {}
@@ -108,12 +108,16 @@ def fleet(environments: Iterable[Environment], *, now: datetime) -> Fleet:
     gone: dict[UUID, list[Agent]] = {}
     for agent in _gone(places):
         gone.setdefault(agent.target_id, []).append(agent)
-    told = _tellings([agent.pk for agent in agents])
+    told = _tellings([agent.pk for agent in agents], environments)
+    names = model_page.names(environments)
     return Fleet(
         [
             TargetCard(
                 target,
-                [_card(one, told.get(one.pk, []), now=now) for one in by_target.get(target.pk, [])],
+                [
+                    _card(one, told.get(one.pk, []), seen=names[target.environment_id], now=now)
+                    for one in by_target.get(target.pk, [])
+                ],
                 gone.get(target.pk, []),
             )
             for target in targets
@@ -141,10 +145,11 @@ def agent(pk: UUID) -> Agent:
         raise NotFound(message, agent_id=str(pk)) from None
 
 
-def _tellings(agents: list[UUID]) -> dict[UUID, list[Telling]]:
+def _tellings(agents: list[UUID], sight: Sight) -> dict[UUID, list[Telling]]:
+    seen = sight.reach.rows(environment="agent__target__environment", group="version__model__group")
     newest = Window(RowNumber(), partition_by=[F("agent")], order_by=F("told_at").desc())
     rows = (
-        Telling.objects.filter(agent__in=agents)
+        Telling.objects.filter(seen, agent__in=agents)
         .annotate(place=newest)
         .filter(place__lte=TELLINGS)
         .select_related("version__model")
@@ -156,8 +161,10 @@ def _tellings(agents: list[UUID]) -> dict[UUID, list[Telling]]:
     return found
 
 
-def _card(one: Agent, tellings: list[Telling], *, now: datetime) -> AgentCard:
+def _card(one: Agent, tellings: list[Telling], *, seen: frozenset[str], now: datetime) -> AgentCard:
     report = observed.report_of(one)
+    holdings = [_holding(item) for item in observed.items(report)]
+    named = [holding for holding in holdings if holding.model in seen]
     wedge = observed.wedged(one, now=now)
     standing, shape = _standing(one, wedge, now=now)
     return AgentCard(
@@ -166,22 +173,24 @@ def _card(one: Agent, tellings: list[Telling], *, now: datetime) -> AgentCard:
         standing=standing,
         shape=shape,
         behind=one.target.generation - (report.observed_generation if report else 0),
-        holdings=[_holding(item) for item in observed.items(report)],
+        holdings=named,
         tellings=tellings,
         counters=report.counters if report else {},
         refused=(report.refused or {}) if report else {},
-        trouble=_trouble(one, wedge, now=now),
+        trouble=_trouble(one, wedge, sees_all=named == holdings, now=now),
     )
 
 
-def _trouble(one: Agent, wedge: Wedged | None, *, now: datetime) -> str:
+def _trouble(one: Agent, wedge: Wedged | None, *, sees_all: bool, now: datetime) -> str:
     """Why an operator should take an agent out that still reports."""
     report = observed.report_of(one)
     if one.cordoned or report is None:
         return ""
     if is_cloned(report, now=now):
         return "two processes report under its name"
-    return f"it {wedge.how}" if wedge else ""
+    if wedge is None:
+        return ""
+    return f"it {wedge.how if sees_all else wedge.how_without_names}"
 
 
 def _standing(one: Agent, wedge: Wedged | None, *, now: datetime) -> tuple[str, str]:

@@ -1,11 +1,11 @@
 """Incidents, as pages and callers read them."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
 from django.db.models import QuerySet
 
+from governance.access import Reach, Sight
 from governance.errors import NotFound
 from governance.models import Environment
 from promotion.models import Incident
@@ -30,11 +30,10 @@ class Incidents:
         return f"{len(self.open)} incident{'s are' if len(self.open) > 1 else ' is'} open"
 
 
-def incidents(environments: Iterable[Environment]) -> QuerySet[Incident]:
-    """Return the incidents of these environments with what they are about."""
-    return Incident.objects.filter(environment__in=environments).select_related(
-        "environment", "model"
-    )
+def incidents(seen: Reach) -> QuerySet[Incident]:
+    """Return the incidents that are seen, with what they are about."""
+    rows = Incident.objects.filter(seen.rows(whole=True))
+    return rows.select_related("environment", "model")
 
 
 def is_open_of(model: RegisteredModel, environment: Environment) -> bool:
@@ -45,9 +44,9 @@ def is_open_of(model: RegisteredModel, environment: Environment) -> bool:
     return Incident.objects.filter(environment=environment, model=model, closed_at=None).exists()
 
 
-def shown(environments: Iterable[Environment]) -> Incidents:
+def shown(sight: Sight) -> Incidents:
     """Read what is open, the oldest first, and what was closed last. Two queries."""
-    rows = incidents(environments)
+    rows = incidents(sight.reach).filter(environment__in=sight)
     return Incidents(
         list(rows.filter(closed_at=None).order_by("opened_at")),
         list(rows.exclude(closed_at=None).order_by("-closed_at")[:CLOSED]),

@@ -11,9 +11,10 @@ from uuid import UUID
 
 from django.db.models import Sum
 
+from governance.access import Sight
 from governance.models import Environment
 from promotion.models import DarkTally, Deployment, Request, Rollout
-from promotion.selectors import abnormal, histories, observed
+from promotion.selectors import abnormal, histories, model_page, observed
 from promotion.selectors.abnormal import Alarm
 from promotion.selectors.decided import Decided, decided
 from promotion.selectors.observed import Champion, Place
@@ -110,25 +111,29 @@ class Matrix:
         return f"{self.confirmed} of {self.champions} champions are confirmed by their agents"
 
 
-def matrix(environments: list[Environment], *, now: datetime) -> Matrix:
+def matrix(environments: Sight, *, now: datetime) -> Matrix:
     """Read all models in these environments."""
     places = [place.pk for place in environments]
-    models = list(RegisteredModel.objects.only("name", "group"))
+    models = list(
+        RegisteredModel.objects.filter(model_page.within(environments)).only("name", "group")
+    )
     agents = observed.present_agents(places)
-    loaded = Deployment.objects.filter(state__in=LOADED_STATES, environment__in=places)
+    loaded = Deployment.objects.filter(environments.reach.rows(), state__in=LOADED_STATES)
     rows = decided(loaded.order_by("-version__number"))
     champions = observed.champions(rows, agents=observed.live_by_environment(agents), now=now)
     cells = _cells(models, environments)
     _put_deployments(cells, rows, champions)
-    _put_requests(cells, places)
+    _put_requests(cells, environments)
     return Matrix(
         environments=environments,
         rows=[
             Row(model, [cells[model.name, place.slug] for place in environments])
             for model in models
         ],
-        alarms=abnormal.among(agents, champions.values(), lost=histories.lost(places), now=now)
-        + abnormal.of_requests(places, answering=set(champions), now=now),
+        alarms=abnormal.among(
+            agents, champions.values(), lost=histories.lost(places), sight=environments, now=now
+        )
+        + abnormal.of_requests(environments, answering=set(champions), now=now),
         champions=len(champions),
         confirmed=sum(one.confirmation.is_live() for one in champions.values()),
     )
@@ -162,9 +167,9 @@ def paired(versions: list[UUID]) -> dict[tuple[UUID, str], int]:
     return {(version, place): pairs for version, place, pairs in rows}
 
 
-def _put_requests(cells: dict[Place, Cell], places: list[UUID]) -> None:
+def _put_requests(cells: dict[Place, Cell], sight: Sight) -> None:
     unsettled = [Request.State.OPEN, Request.State.APPROVED, Request.State.EXECUTING]
-    rows = Request.objects.filter(state__in=unsettled, environment__in=places).values_list(
+    rows = Request.objects.filter(sight.reach.rows(), state__in=unsettled).values_list(
         "id",
         "model__name",
         "environment__slug",

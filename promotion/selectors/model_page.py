@@ -1,12 +1,12 @@
 """One model: its versions, and where each of them is."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import Count, Max
+from django.db.models import Count, Max, Q
 
+from governance.access import Sight
 from governance.errors import NotFound
 from governance.models import Environment
 from promotion.models import Agent, Deployment
@@ -111,16 +111,33 @@ def joined(parts: list[str]) -> str:
     return " and ".join(filter(None, [", ".join(parts[:-1]), parts[-1]])) if parts else ""
 
 
-def models_list(environments: Iterable[Environment]) -> list[ModelLine]:
+def within(sight: Sight) -> Q:
+    """Select the models that are seen, wherever that is."""
+    groups = sight.reach.groups()
+    return Q() if groups is None else Q(group__in=groups)
+
+
+def names(sight: Sight) -> dict[UUID, frozenset[str]]:
+    """Return by environment the names of the models that are seen there. One query."""
+    models = list(RegisteredModel.objects.values_list("name", "group"))
+    return {
+        place.pk: frozenset(
+            name for name, group in models if sight.reach.covers(environment=place.pk, group=group)
+        )
+        for place in sight
+    }
+
+
+def models_list(environments: Sight) -> list[ModelLine]:
     """Read every model with what answers for it. Two queries."""
     champions: dict[UUID, list[tuple[str, int]]] = {}
     rows = Deployment.objects.filter(
-        role=Deployment.Role.CHAMPION, environment__in=[place.pk for place in environments]
+        environments.reach.rows(), role=Deployment.Role.CHAMPION
     ).select_related("version", "environment")
     for row in rows.order_by("environment__position", "environment__slug"):
         answering = champions.setdefault(row.model_id, [])
         answering.append((row.environment.slug, row.version.number))
-    models = RegisteredModel.objects.annotate(
+    models = RegisteredModel.objects.filter(within(environments)).annotate(
         versions_count=Count("versions"), newest=Max("versions__number")
     )
     return [
@@ -129,26 +146,27 @@ def models_list(environments: Iterable[Environment]) -> list[ModelLine]:
     ]
 
 
-def find(name: str) -> RegisteredModel:
+def find(name: str, sight: Sight) -> RegisteredModel:
     """Read one model.
 
     Raises:
-        NotFound: no such model.
+        NotFound: no such model, or none that is seen.
     """
     try:
-        return RegisteredModel.objects.get(name=name)
+        return RegisteredModel.objects.get(within(sight), name=name)
     except RegisteredModel.DoesNotExist:
         message = f"There is no model {name}."
         raise NotFound(message, code="unknown_model") from None
 
 
-def model_page(name: str, environments: list[Environment], *, now: datetime) -> ModelPage:
-    """Read one model in these environments.
+def model_page(name: str, sight: Sight, *, now: datetime) -> ModelPage:
+    """Read one model in the environments it is seen in.
 
     Raises:
-        NotFound: no such model.
+        NotFound: no such model, or none that is seen.
     """
-    model = find(name)
+    model = find(name, sight)
+    environments = sight.of_group(model.group)
     versions = list(model.versions.select_related("inspection")[:VERSIONS])
     deployments = list(
         Deployment.objects.filter(model=model, environment__in=[e.pk for e in environments])

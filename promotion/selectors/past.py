@@ -13,12 +13,14 @@ from typing import Any
 
 from django.db.models import QuerySet
 
+from governance.access import Reach
 from governance.audit.actions import Action
 from governance.audit.models import Entry
 from governance.errors import Invalid, NotFound
 from governance.models import Environment
 from promotion.placement import Placement
 from promotion.replay import UNKNOWN, Agent, Approval, Deployment, Event, Past, Request, replay
+from registry.models import RegisteredModel
 
 SLOTS = ("champion", "candidate", "bake", "spare")
 _FOLLOWED = ("deployment.", "agent.", "target.", "placement.", "state.published")
@@ -127,8 +129,8 @@ class AsOf:
         return [line for model in self.models for line in _lines(model, self.requests)]
 
 
-def as_of(environment: Environment, *, at: datetime) -> AsOf:
-    """Read an environment as it was at ``at``, which is not after now.
+def as_of(environment: Environment, *, at: datetime, seen: Reach) -> AsOf:
+    """Read an environment as it was at ``at``, which is not after now, and what of it is seen.
 
     Raises:
         Invalid: ``before_the_log``.
@@ -138,6 +140,7 @@ def as_of(environment: Environment, *, at: datetime) -> AsOf:
     _refuse_if_undefined(environment, last)
     told = Entry.objects.filter(environment=environment.slug, seq__lte=last.seq)
     past = replay(_events(_last_words(told)))
+    _leave_out(past, seen, environment)
     running = [row for row in past.deployments.values() if row.runs()]
     asked = {row.request for row in running if row.request}
     about = Entry.objects.filter(request__in=asked, seq__lte=last.seq)
@@ -159,6 +162,18 @@ def as_of(environment: Environment, *, at: datetime) -> AsOf:
 def events_of(entries: QuerySet[Entry]) -> list[Event]:
     """Read entries with their payloads as replay wants them, in order. One query."""
     return _events(entries.order_by("seq"))
+
+
+def _leave_out(past: Past, seen: Reach, environment: Environment) -> None:
+    """Take out the models that are not seen here now. A log that says more is for auditors."""
+    models = RegisteredModel.objects.values_list("name", "group")
+    hidden = {
+        name for name, group in models if not seen.covers(environment=environment.pk, group=group)
+    }
+    past.deployments = {k: row for k, row in past.deployments.items() if row.model not in hidden}
+    for agent in past.agents.values():
+        if agent.answers is not None:
+            agent.answers = tuple(one for one in agent.answers if one.model not in hidden)
 
 
 def _last_entry(at: datetime) -> Entry:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from governance.access import Reach
 from governance.errors import NotFound
 from governance.models import Environment
 from promotion import gates, policy_reading, policy_text, waiving
@@ -147,13 +148,17 @@ def policy_page(policy: Policy, *, against: int | None = None) -> PolicyPage:
     )
 
 
-def try_on_past(rules: Rules, environment: Environment, *, tier: str, last: int) -> list[Tried]:
-    """Judge the last requests of an environment again, by ``rules``. At most three queries.
+def try_on_past(
+    rules: Rules, environment: Environment, *, tier: str, last: int, seen: Reach
+) -> list[Tried]:
+    """Judge the last requests of an environment that are seen again, by ``rules``.
+
+    At most three queries.
 
     Only those that would follow a document of ``tier``: of the models of that tier; or,
     with none, of the models whose tier has no document of its own here.
     """
-    rows = Request.objects.filter(environment=environment, kind__in=JUDGED)
+    rows = Request.objects.filter(seen.rows(), environment=environment, kind__in=JUDGED)
     if tier:
         rows = rows.filter(model__risk_tier=tier)
     else:
@@ -245,7 +250,7 @@ def find_request(pk: UUID) -> PolicyRequest:
         raise NotFound(message, code="unknown_policy_request") from None
 
 
-def request_page(request: PolicyRequest, *, last: int) -> PolicyRequestPage:
+def request_page(request: PolicyRequest, *, last: int, seen: Reach) -> PolicyRequestPage:
     """Put a policy that waits beside the one it would follow, and try it on past requests."""
     rules = Rules.model_validate(request.document)
     approvals = list(request.approvals.all())
@@ -253,7 +258,7 @@ def request_page(request: PolicyRequest, *, last: int) -> PolicyRequestPage:
         request=request,
         changes=_changes(request),
         approvals=approvals,
-        tried=try_on_past(rules, request.environment, tier=request.tier, last=last),
+        tried=try_on_past(rules, request.environment, tier=request.tier, last=last, seen=seen),
         events=timeline.of_policy_request(
             request.pk,
             signatures=[one.pk for one in approvals],

@@ -1,16 +1,16 @@
 """Requests as a list: what waits for me, what is under way, what was."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 from uuid import UUID
 
 from django.db.models import Count, Q, QuerySet
 
-from governance.access import ROLES, Permission
+from governance.access import ROLES, Permission, Sight
 from governance.actors import Actor
-from governance.models import Environment, RoleBinding
+from governance.models import RoleBinding
 from promotion.models import Approval, PolicyApproval, PolicyRequest, Request
 
 RECENT = 50
@@ -65,9 +65,9 @@ class PromotionsPage:
         return not (self.for_me or self.open or self.under_way or self.recent)
 
 
-def promotions_page(actor: Actor, environments: Iterable[Environment]) -> PromotionsPage:
+def promotions_page(actor: Actor, sight: Sight) -> PromotionsPage:
     """Read the unsettled requests, and the latest settled ones."""
-    rows = with_approvals(Request.objects.filter(environment__in=[e.pk for e in environments]))
+    rows = with_approvals(Request.objects.filter(sight.reach.rows()))
     signing = _signing_places(actor)
     waiting = list(with_approvals(_requests_for(actor, signing)))
     mine = {request.pk for request in waiting}

@@ -140,10 +140,11 @@ def of_policy_request(
     return read(Entry.objects.filter(subject__in=about))
 
 
-def of_version(*, model: str, number: int, pk: UUID) -> list[Event]:
-    """Everything that happened to one version, in every environment."""
+def of_version(*, model: str, number: int, pk: UUID, places: Iterable[str]) -> list[Event]:
+    """Everything that happened to one version, in these environments and in none."""
     about = Q(model=model, model_version=number) | Q(subject=f"version:{pk}")
-    return read(Entry.objects.filter(about))
+    here = Q(environment=None) | Q(environment__in=list(places))
+    return read(Entry.objects.filter(about, here))
 
 
 def read(entries: QuerySet[Entry], *, limit: int = LIMIT) -> list[Event]:

@@ -4,10 +4,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.db.models import Q
+
+from governance.access import Sight
 from governance.errors import NotFound
 from governance.models import Environment
 from promotion.comparison import features
-from promotion.models import Agent, DarkTally, Deployment, Request
+from promotion.models import Agent, DarkTally, Deployment, Request, Waiver
 from promotion.selectors import latencies, observed, timeline
 from promotion.selectors.decided import Decided
 from promotion.selectors.latencies import Timing
@@ -67,6 +70,7 @@ class VersionPage:
     datasets: list[Item]
     training: Mapping[str, object]
     parameters: Mapping[str, object]
+    waivers: list[Waiver]
     events: list[Event]
 
     @property
@@ -89,15 +93,15 @@ class VersionPage:
         return f"{name} is trained and runs nowhere"
 
 
-def version_page(
-    name: str, number: int, environments: list[Environment], *, now: datetime
-) -> VersionPage:
-    """Read one version in these environments.
+def version_page(name: str, number: int, sight: Sight, *, now: datetime) -> VersionPage:
+    """Read one version in the environments it is seen in.
 
     Raises:
-        NotFound: no such model or version.
+        NotFound: no such model or version, or none that is seen.
     """
-    version = find(name, number)
+    version = find(name, number, sight)
+    environments = sight.of_group(version.model.group)
+    places = [place.pk for place in environments]
     agents = observed.present_agents([place.pk for place in environments])
     manifest: Mapping[str, object] = version.manifest
     training = _mapping(manifest.get("training"))
@@ -106,13 +110,11 @@ def version_page(
         places=_places(version, environments, agents, now=now),
         requests=list(
             with_approvals(
-                Request.objects.filter(
-                    deployment__version=version, environment__in=[e.pk for e in environments]
-                )
+                Request.objects.filter(deployment__version=version, environment__in=places)
             )
         ),
-        tallies=tallies_of(DarkTally.objects.filter(version=version)),
-        timings=latencies.of_version(version, [place.pk for place in environments], now=now),
+        tallies=tallies_of(DarkTally.objects.filter(version=version, environment__in=places)),
+        timings=latencies.of_version(version, places, now=now),
         windows=list(_windows(version, agents, now=now)),
         golden=_golden(version, agents),
         features=features(manifest),
@@ -121,20 +123,25 @@ def version_page(
         datasets=_rows(manifest.get("datasets")),
         training={key: value for key, value in training.items() if key != "parameters"},
         parameters=_mapping(training.get("parameters")),
-        events=timeline.of_version(model=name, number=number, pk=version.pk),
+        waivers=[one for one in version.waivers.all() if one.environment_id in places],
+        events=timeline.of_version(
+            model=name, number=number, pk=version.pk, places=[one.slug for one in environments]
+        ),
     )
 
 
-def find(name: str, number: int) -> ModelVersion:
+def find(name: str, number: int, sight: Sight) -> ModelVersion:
     """Read one version with its model, inspection and files.
 
     Raises:
-        NotFound: no such version.
+        NotFound: no such version, or none that is seen.
     """
+    groups = sight.reach.groups()
+    seen = Q() if groups is None else Q(model__group__in=groups)
     rows = ModelVersion.objects.select_related("model", "inspection", "manifest_blob")
     try:
         return rows.prefetch_related("files__blob", "attestations", "waivers__environment").get(
-            model__name=name, number=number
+            seen, model__name=name, number=number
         )
     except ModelVersion.DoesNotExist:
         message = f"There is no version {number} of {name}."

@@ -146,7 +146,7 @@ def approve(
         Conflict: it is not open, or not what was shown.
         Refused: this person may not sign it (``rule`` says why).
     """
-    request = _locked(request_id)
+    request = _locked(request_id, actor=actor)
     role = _may_sign(request, user=user, password=password, comment=comment, actor=actor)
     _refuse_if_changed(request, content_hash)
     now = timezone.now()
@@ -180,7 +180,7 @@ def reject(
     if problem := problem_with(comment):
         message = "Say why you reject it."
         raise Invalid(message, comment=problem)
-    request = _locked(request_id)
+    request = _locked(request_id, actor=actor)
     role = _may_sign(request, user=user, password=password, comment=comment, actor=actor)
     _refuse_if_changed(request, content_hash)
     now = timezone.now()
@@ -202,7 +202,7 @@ def withdraw(*, request_id: UUID, reason: str, actor: Actor) -> PolicyRequest:
     if problem := problem_with(reason):
         message = "Say why you withdraw it."
         raise Invalid(message, reason=problem)
-    request = _locked(request_id)
+    request = _locked(request_id, actor=actor)
     if (request.requester_kind, request.requester_id) != (actor.kind, actor.id):
         message = "Only who asked for it can withdraw it."
         raise Refused(
@@ -220,7 +220,7 @@ def expire(*, request_id: UUID, actor: Actor) -> bool:
     """Settle a policy request whose time is over."""
     now = timezone.now()
     try:
-        request = _locked(request_id, also_expired=True)
+        request = _locked(request_id, actor=actor, also_expired=True)
     except Conflict:
         return False
     if request.expires_at > now:
@@ -230,11 +230,13 @@ def expire(*, request_id: UUID, actor: Actor) -> bool:
     return True
 
 
-def _locked(request_id: UUID, *, also_expired: bool = False) -> PolicyRequest:
-    found = PolicyRequest.objects.filter(pk=request_id).only("environment").first()
+def _locked(request_id: UUID, *, actor: Actor, also_expired: bool = False) -> PolicyRequest:
+    found = PolicyRequest.objects.filter(pk=request_id).select_related("environment").first()
     if found is None:
         message = "There is no such policy request."
         raise NotFound(message, code="unknown_policy_request")
+    # Before anything is said about the state it is in.
+    access.require(actor, access.Permission.VIEW, environment=found.environment)
     Target.objects.locked(found.environment_id)
     rows = PolicyRequest.objects.select_for_update(of=("self",), no_key=True)
     request = rows.select_related("environment", "follows").get(pk=request_id)

@@ -55,7 +55,7 @@ def stop(request: HttpRequest, environment: str, name: str) -> HttpResponse:
 def _at_once(
     request: HttpRequest, environment: str, name: str, *, template: str, act: Act, done: str
 ) -> HttpResponse:
-    places = [place for place in visible(request) if place.slug == environment]
+    places = visible(request).only(environment)
     if not places:
         message = f"There is no environment {environment}."
         raise NotFound(message)

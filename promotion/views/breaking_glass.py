@@ -30,11 +30,11 @@ from promotion.views.promotions import shown
 @page
 def break_glass(request: HttpRequest, environment: str, name: str, number: int) -> HttpResponse:
     """Say what is skipped, what is not, and what is owed; then do it."""
-    places = [place for place in visible(request) if place.slug == environment]
+    places = visible(request).only(environment)
     if not places:
         message = f"There is no environment {environment}."
         raise NotFound(message)
-    version = version_page.find(name, number)
+    version = version_page.find(name, number, places)
     found = publishing.rules_of(places[0].pk, version.model.risk_tier)
     named = frozenset(found[1].break_glass_roles if found else ())
     held = access.roles_of(actor_of(request), environment=places[0], group=version.model.group)

@@ -23,11 +23,11 @@ CONSEQUENCE = (
 @page
 def dismiss(request: HttpRequest, environment: str, name: str, number: int) -> HttpResponse:
     """Say what the two ways are; then retire it for good."""
-    places = [place for place in visible(request) if place.slug == environment]
+    places = visible(request).only(environment)
     if not places:
         message = f"There is no environment {environment}."
         raise NotFound(message)
-    found = version_page.find(name, number)
+    found = version_page.find(name, number, places)
     access.require(
         actor_of(request), Permission.OPERATE, environment=places[0], group=found.model.group
     )

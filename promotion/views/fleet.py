@@ -24,7 +24,9 @@ from promotion.views.frame import STATUS, actor_of, framed, live, page, problems
 def fleet(request: HttpRequest) -> HttpResponse:
     """Every agent by target; the live part asks for itself again."""
     places = visible(request)
-    operable = {place.pk for place in access.environments(actor_of(request), Permission.OPERATE)}
+    operable = {
+        place.pk for place in access.environments(actor_of(request), Permission.OPERATE, group="")
+    }
     context = {
         "fleet": selector.fleet(places, now=timezone.now()),
         "operable": operable,

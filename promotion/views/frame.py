@@ -10,7 +10,7 @@ from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 
 from governance import access
-from governance.access import Permission
+from governance.access import Permission, Sight
 from governance.actors import Actor
 from governance.errors import (
     Conflict,
@@ -24,7 +24,7 @@ from governance.errors import (
     Unauthenticated,
     Unavailable,
 )
-from governance.models import Environment, User
+from governance.models import User
 from governance.services import access_log
 from promotion.selectors import abnormal, promotions
 from promotion.templatetags.lockgate import fingerprint
@@ -74,14 +74,14 @@ def actor_of(request: HttpRequest) -> Actor:
     return Actor.from_user(user_of(request))
 
 
-def visible(request: HttpRequest) -> list[Environment]:
-    """The environments this person may see."""
-    return list(access.environments(actor_of(request)))
+def visible(request: HttpRequest) -> Sight:
+    """The environments this person may see, and of which models in each."""
+    return access.sight(actor_of(request))
 
 
 def operable_places(request: HttpRequest) -> set[str]:
-    """Names of the environments this person operates."""
-    rows = access.environments(actor_of(request), Permission.OPERATE)
+    """Names of the environments whose agents this person operates."""
+    rows = access.environments(actor_of(request), Permission.OPERATE, group="")
     return set(rows.values_list("slug", flat=True))
 
 
@@ -91,7 +91,7 @@ def framed(
     context: Mapping[str, object],
     *,
     status: int = 200,
-    environments: list[Environment] | None = None,
+    environments: Sight | None = None,
 ) -> HttpResponse:
     """Render a whole page inside the frame: navigation, what is abnormal, what waits for me."""
     actor = actor_of(request)

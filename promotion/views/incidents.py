@@ -13,6 +13,7 @@ from governance.errors import GovernanceError
 from governance.models import Environment
 from promotion.models import Incident
 from promotion.selectors import incidents as selector
+from promotion.selectors import model_page
 from promotion.services import incidents as service
 from promotion.views.frame import STATUS, actor_of, framed, page, problems_of, visible
 from registry.models import RegisteredModel
@@ -23,7 +24,7 @@ from registry.models import RegisteredModel
 def incidents(request: HttpRequest) -> HttpResponse:
     """What is open now, and what was; of one environment where one is named."""
     places, named = visible(request), request.GET.get("environment", "")
-    wanted = [place for place in places if place.slug == named] if named else places
+    wanted = places.only(named) if named else places
     context = {
         "nav": "incidents",
         "incidents": selector.shown(wanted),
@@ -60,7 +61,9 @@ def open_one(request: HttpRequest) -> HttpResponse:
     context = {
         "nav": "incidents",
         "places": places,
-        "models": RegisteredModel.objects.values_list("name", flat=True),
+        "models": RegisteredModel.objects.filter(model_page.within(visible(request))).values_list(
+            "name", flat=True
+        ),
         "severities": Incident.Severity.values,
         "form": form,
         "error": error,
@@ -74,7 +77,7 @@ def open_one(request: HttpRequest) -> HttpResponse:
 @page
 def close(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Say that it is over, and how."""
-    found = selector.find(selector.incidents(visible(request)), pk)
+    found = selector.find(selector.incidents(visible(request).reach), pk)
     access.require(
         actor_of(request),
         Permission.HANDLE_INCIDENTS,

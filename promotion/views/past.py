@@ -24,7 +24,7 @@ STEPS_BACK = (
 @page
 def as_of(request: HttpRequest, environment: str) -> HttpResponse:
     """Say what was decided, what agents had confirmed, and who decided it."""
-    places = [place for place in visible(request) if place.slug == environment]
+    places = visible(request).only(environment)
     if not places:
         message = f"There is no environment {environment}."
         raise NotFound(message, code="unknown_environment")
@@ -33,7 +33,7 @@ def as_of(request: HttpRequest, environment: str) -> HttpResponse:
     error: GovernanceError | None = None
     found = None
     try:
-        found = past.as_of(places[0], at=replay.moment(asked, now=now))
+        found = past.as_of(places[0], at=replay.moment(asked, now=now), seen=places.reach)
     except GovernanceError as refusal:
         error = refusal
     context = {

@@ -20,7 +20,7 @@ LONGEST_NUMBER = 5
 @page
 def place(request: HttpRequest, environment: str, name: str) -> HttpResponse:
     """Say where it runs and where it would; then do it."""
-    places = [one for one in visible(request) if one.slug == environment]
+    places = visible(request).only(environment)
     if not places:
         message = f"There is no environment {environment}."
         raise NotFound(message)

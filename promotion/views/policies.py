@@ -87,7 +87,7 @@ def shown_request(
     """The page of one policy request, with what went wrong when a form of it was sent."""
     actor = actor_of(request)
     context = {
-        "page": selectors.request_page(found, last=LAST),
+        "page": selectors.request_page(found, last=LAST, seen=access.reach(actor_of(request))),
         "nav": "policies",
         "may_sign": _may_sign(request, found),
         "is_requester": (found.requester_kind, found.requester_id) == (actor.kind, actor.id),
@@ -161,6 +161,7 @@ def _trial(request: HttpRequest, policy: Policy) -> Trial:
         policy.environment,
         tier=policy.tier,
         before=Rules.model_validate(policy.document),
+        seen=access.reach(actor_of(request)),
         outcome=outcome,
     )
 

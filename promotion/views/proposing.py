@@ -130,7 +130,8 @@ def _draft(place: Environment, *, tier: str) -> Draft:
 
 def _checked(request: HttpRequest, draft: Draft) -> Trial:
     rules = policies.read(policy_text.parse(request.POST.get("document", "")))
-    return tried(rules, draft.environment, tier=draft.tier, before=draft.before)
+    seen = access.reach(actor_of(request))
+    return tried(rules, draft.environment, tier=draft.tier, before=draft.before, seen=seen)
 
 
 def _submitted(request: HttpRequest, draft: Draft, trial: Trial) -> HttpResponse:

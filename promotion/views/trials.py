@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from governance.access import Reach
 from governance.models import Environment
 from promotion import policy_reading
 from promotion.policies import Policy as Rules
@@ -54,12 +55,13 @@ def tried(
     *,
     tier: str,
     before: Rules,
+    seen: Reach,
     outcome: Outcome | None = None,
 ) -> Trial:
     """Hold a document against the one in force, and against the last requests."""
     return Trial(
         rules=rules,
         changes=policy_reading.changes(before, rules),
-        tried=try_on_past(rules, environment, tier=tier, last=LAST),
+        tried=try_on_past(rules, environment, tier=tier, last=LAST, seen=seen),
         outcome=outcome,
     )

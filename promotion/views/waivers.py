@@ -14,18 +14,18 @@ from promotion.policy_parts import WaivableGate
 from promotion.selectors import version_page
 from promotion.selectors.promotion_page import GATES
 from promotion.services import waivers
-from promotion.views.frame import STATUS, actor_of, framed, page, problems_of, user_of
+from promotion.views.frame import STATUS, actor_of, framed, page, problems_of, user_of, visible
 
 
 @require_http_methods(["GET", "POST"])
 @page
 def waive(request: HttpRequest, name: str, number: int) -> HttpResponse:
     """Let a gate pass for one version in one environment."""
-    found = version_page.find(name, number)
-    actor = actor_of(request)
-    places = list(access.environments(actor, Permission.WAIVE))
+    found = version_page.find(name, number, visible(request))
+    actor, group = actor_of(request), found.model.group
+    places = list(access.environments(actor, Permission.WAIVE, group=group))
     if not places:
-        access.require(actor, Permission.WAIVE, group=found.model.group)
+        access.require(actor, Permission.WAIVE, group=group)
     error: GovernanceError | None = None
     form = request.POST
     if request.method == "POST":

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import rfc8785
 from django.db import transaction
 
-from governance.access import Permission, allowed, require
+from governance.access import Permission, reach, require
 from governance.actors import Actor
 from governance.audit import services as audit
 from governance.audit.actions import Action
@@ -38,7 +38,7 @@ def attest(
         Unavailable: the store is down or full.
     """
     group = version.model.group
-    if not allowed(actor, Permission.WAIVE, group=group):
+    if not reach(actor, Permission.WAIVE).covers(group=group):
         require(actor, Permission.SUBMIT, group=group)
     if kind not in Attestation.Kind.values or not document:
         message = "Say which kind of evidence it is, and what it says."

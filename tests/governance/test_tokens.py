@@ -124,4 +124,7 @@ def test_operators_end_agents_tokens_and_agents_their_own(agents, set_up, asha, 
     tokens.revoke(token_id=agents.token.pk, actor=omar)
     other = tokens.issue(name="eu-2", scope="agent", actor=set_up)
     agent = Actor.from_agent(other.token.pk, name="eu-2")
+    third = tokens.issue(name="eu-3", scope="agent", actor=set_up)
+    with pytest.raises(Forbidden):
+        tokens.revoke(token_id=third.token.pk, actor=agent)
     tokens.revoke(token_id=other.token.pk, actor=agent)

@@ -8,13 +8,14 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
+from governance import access
 from governance.audit.models import SealerReport
 from governance.models import Environment
 from promotion.models import AgentReport, Deployment
 from promotion.selectors import abnormal, observed
 from promotion.selectors.decided import decided
 from tests.conftest import as_owner
-from tests.pages.factory import World
+from tests.pages.factory import SET_UP, World
 
 LATER = timedelta(minutes=1)
 
@@ -36,12 +37,18 @@ def alarms_later() -> list[str]:
     agents = observed.present_agents(Environment.objects.values_list("pk", flat=True))
     rows = decided(Deployment.objects.all())
     live = observed.live_by_environment(agents)
-    found = abnormal.among(agents, observed.champions(rows, agents=live, now=now).values(), now=now)
+    found = abnormal.among(
+        agents,
+        observed.champions(rows, agents=live, now=now).values(),
+        lost=[],
+        sight=access.sight(SET_UP),
+        now=now,
+    )
     return [f"{one.place}: {one.what} {one.remedy}" for one in found]
 
 
 def test_nothing_is_abnormal_while_all_say_what_was_decided(prod: World) -> None:
-    assert abnormal.alarms(Environment.objects.all()) == []
+    assert abnormal.alarms(access.sight(SET_UP)) == []
     assert alarms_later() == []
 
 
@@ -84,7 +91,7 @@ def test_an_agent_that_answers_with_nothing_contradicts_the_decision(prod: World
 def test_a_decision_gets_two_leases_before_anybody_is_called(prod: World) -> None:
     prod.rigs[1].say(3, [])
 
-    assert abnormal.alarms(Environment.objects.all()) == []
+    assert abnormal.alarms(access.sight(SET_UP)) == []
 
 
 def test_a_champion_without_any_agent_is_abnormal(prod: World) -> None:
@@ -94,7 +101,13 @@ def test_a_champion_without_any_agent_is_abnormal(prod: World) -> None:
     now = timezone.now() + LATER
     rows = decided(Deployment.objects.all())
     live = observed.live_by_environment(agents)
-    found = abnormal.among([], observed.champions(rows, agents=live, now=now).values(), now=now)
+    found = abnormal.among(
+        [],
+        observed.champions(rows, agents=live, now=now).values(),
+        lost=[],
+        sight=access.sight(SET_UP),
+        now=now,
+    )
 
     assert [one.what for one in found] == [
         "credit-default version 1 is decided, and confirmed by 0 of 2 agents."

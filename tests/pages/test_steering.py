@@ -6,7 +6,8 @@ from datetime import timedelta
 import pytest
 from django.test import Client
 
-from governance.models import Environment, User
+from governance import access
+from governance.models import User
 from promotion.models import Deployment, Request, Rollout
 from promotion.selectors import abnormal
 from promotion.services import rollouts
@@ -104,5 +105,5 @@ def test_one_that_halted_raises_the_red_bar_and_can_continue(
 
     assert "Continue …" in text
     assert "did not confirm in time" in text
-    (alarm,) = [one for one in abnormal.alarms(Environment.objects.all()) if "rollout" in one.what]
+    (alarm,) = [one for one in abnormal.alarms(access.sight(SET_UP)) if "rollout" in one.what]
     assert alarm.remedy == "Let it continue, or abort it."

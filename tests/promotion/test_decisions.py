@@ -6,14 +6,15 @@ import pytest
 from django.db import DatabaseError, transaction
 from django.utils import timezone
 
+from governance import access
 from governance.audit.models import Entry
 from governance.errors import Conflict, Forbidden, Invalid, NotFound
-from governance.models import Environment
 from promotion.models import Deployment, DesiredState
 from promotion.selectors import abnormal
 from promotion.services import rollbacks, stops
 from promotion.services.dismissals import dismiss
 from promotion.services.incidents import open_incident
+from tests.promotion.conftest import SET_UP
 
 pytestmark = pytest.mark.django_db
 WHERE = {"environment": "prod-eu", "model": "credit-default", "reason": "a test"}
@@ -47,7 +48,7 @@ def rolled_back(live, omar):
 
 
 def alarms():
-    found = abnormal.alarms(Environment.objects.all())
+    found = abnormal.alarms(access.sight(SET_UP))
     return [one.what for one in found if "waits for a decision" in one.what]
 
 
@@ -60,7 +61,7 @@ class TestNamed:
         assert alarms() == [
             "credit-default version 2 was taken away by a rollback and waits for a decision."
         ]
-        [alarm] = abnormal.alarms(Environment.objects.all())
+        [alarm] = abnormal.alarms(access.sight(SET_UP))
         assert (alarm.place, alarm.since) == ("prod-eu", row(2).undecided_since)
         assert alarm.url.endswith("/versions/2/dismiss/")
 

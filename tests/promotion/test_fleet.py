@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from governance import access
 from governance.audit.models import Entry
 from governance.errors import Conflict, Forbidden, Invalid, NotFound, Unauthenticated
 from governance.models import Environment
@@ -41,7 +42,7 @@ def present(rig):
 
 
 def alarms():
-    return [one.what for one in abnormal.alarms(Environment.objects.all())]
+    return [one.what for one in abnormal.alarms(access.sight(SET_UP))]
 
 
 def publish(fraction):
@@ -92,7 +93,7 @@ class TestEvicted:
         promote()
         agents.evict(agent_id=rig.agent.pk, reason=WHY, actor=omar)
         assert alarms() == ["agent eu-1 was evicted and may still serve what it held, unseen."]
-        card = fleet.fleet(Environment.objects.all(), now=timezone.now()).targets
+        card = fleet.fleet(access.sight(SET_UP), now=timezone.now()).targets
         (shown,) = [c for target in card for c in target.agents if c.agent.pk == rig.agent.pk]
         assert (shown.standing, [one.role for one in shown.holdings]) == ("evicted", ["champion"])
         assert not rig.agent.intervals.filter(ended_at=None).exists()
@@ -180,13 +181,13 @@ class TestDecommissioned:
         assert row(rig).token.revoked_at is not None
         with pytest.raises(Unauthenticated):
             rig.obey()
-        shown = fleet.fleet(Environment.objects.all(), now=timezone.now()).targets
+        shown = fleet.fleet(access.sight(SET_UP), now=timezone.now()).targets
         assert not [one for target in shown for one in (*target.agents, *target.gone)]
 
     def test_those_that_left_are_listed_until_then(self, world):
         rig = world.agent("eu-1")
         agents.leave(agent_id=rig.agent.pk, actor=rig.actor)
-        shown = fleet.fleet(Environment.objects.all(), now=timezone.now()).targets
+        shown = fleet.fleet(access.sight(SET_UP), now=timezone.now()).targets
         assert [one.name for target in shown for one in target.gone] == ["eu-1"]
 
 
@@ -349,7 +350,7 @@ class TestCloned:
     def test_both_are_unknown_and_named(self, world, twins):
         facts = {f.name: f for f in self.facts()}
         assert (facts["eu-1"].cloned, facts["eu-2"].cloned) == (True, False)
-        found = abnormal.alarms(Environment.objects.all())
+        found = abnormal.alarms(access.sight(SET_UP))
         assert [one.what for one in found] == [
             "agent eu-1 is two processes under one name. What either serves is unknown."
         ]

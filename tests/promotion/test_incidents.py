@@ -7,6 +7,7 @@ import pytest
 from django.db import DatabaseError, transaction
 from django.utils import timezone
 
+from governance import access
 from governance.audit.models import Entry
 from governance.errors import Conflict, Forbidden, Invalid, NotFound, Refused
 from governance.models import Environment
@@ -233,7 +234,7 @@ class TestTheGate:
 
 class TestTheRedBar:
     def alarms(self):
-        return abnormal.alarms(Environment.objects.all())
+        return abnormal.alarms(access.sight(SET_UP))
 
     def test_it_is_named_until_it_is_closed(self, world, omar):
         world.version()

@@ -6,6 +6,7 @@ import pytest
 from django.db import DatabaseError, transaction
 from django.utils import timezone
 
+from governance import access
 from governance.audit.models import Entry
 from governance.errors import Conflict, Forbidden, Invalid, NotFound
 from governance.models import Environment
@@ -16,6 +17,7 @@ from promotion.services import agents, environments, placements, sweeping, telli
 from tests.promotion.conftest import PROD, SET_UP
 
 pytestmark = pytest.mark.django_db
+EVERYTHING = access.reach(SET_UP)
 PATH = "/api/v1/environments/prod-eu/models/credit-default/placement"
 ZONE_A = {"zone": "a"}
 
@@ -29,7 +31,7 @@ def place(actor, labels=None, minimum=None, **changes):
 def seen(model="credit-default"):
     """Name -> standing and why, of every agent of prod-eu, and the verdict."""
     place = Environment.objects.get(slug="prod-eu")
-    document = documents.of_environment(place, now=timezone.now())
+    document = documents.of_environment(place, seen=EVERYTHING, now=timezone.now())
     found = next(one for one in document["models"] if one["model"] == model)["live"]
     return found["verdict"], {one["agent"]: one["standing"] for one in found["agents"]}
 
@@ -213,7 +215,7 @@ class TestRollouts:
     def test_the_matrix_and_the_red_bar_miss_nobody(self, zones, omar, promote):
         place(omar, ZONE_A)
         promote()
-        places = list(Environment.objects.all())
+        places = access.sight(SET_UP)
         cells = matrix.matrix(places, now=timezone.now()).rows[0].cells
         [cell] = [one for one in cells if one.champion]
         assert cell.champion.confirmation.is_complete()
@@ -331,7 +333,7 @@ class TestElsewhere:
         promote()
         promote()
         agents.cordon(agent_id=zones["a-2"].agent.pk, reason="a test", actor=omar)
-        places = list(Environment.objects.filter(slug="prod-eu"))
+        places = access.sight(SET_UP).only("prod-eu")
         page = model_page.model_page("credit-default", places, now=timezone.now())
         [former] = page.places[0].former
         assert former.effect.endswith("on a-1: fetched and loaded first")
@@ -343,7 +345,9 @@ class TestElsewhere:
         place(omar, ZONE_A)
         where = Environment.objects.get(slug="prod-eu")
         counts = [
-            past_document.document(past.as_of(where, at=at))["models"][0]["confirmed"]["of"]
+            past_document.document(past.as_of(where, at=at, seen=EVERYTHING))["models"][0][
+                "confirmed"
+            ]["of"]
             for at in (before, timezone.now())
         ]
         assert counts == [3, 2]
@@ -352,6 +356,8 @@ class TestElsewhere:
         promote()
         agents.evict(agent_id=zones["b-1"].agent.pk, reason="a test", actor=omar)
         where = Environment.objects.get(slug="prod-eu")
-        found = past_document.document(past.as_of(where, at=timezone.now()))["models"][0]
+        found = past_document.document(past.as_of(where, at=timezone.now(), seen=EVERYTHING))[
+            "models"
+        ][0]
         assert found["confirmed"] == {"by": ["a-1", "a-2"], "of": 2}
         replayed()

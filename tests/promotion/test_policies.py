@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from django.db import IntegrityError, transaction
 
+from governance import access
 from governance.audit.models import Entry
 from governance.errors import Conflict, Forbidden, Invalid, NotFound
 from promotion import policies as documents
@@ -206,21 +207,26 @@ class TestTrial:
 
     def test_the_same_rules_change_nothing(self, past):
         rules = publishing.rules_of(past.pk)[1]
-        tried = selectors.try_on_past(rules, past, tier="", last=50)
+        tried = selectors.try_on_past(rules, past, tier="", last=50, seen=access.reach(SET_UP))
 
         assert [one.otherwise for one in tried] == [False, False]
 
     def test_stricter_rules_name_what_would_have_failed(self, past):
         rules = Rules(approvals=2, dark_first=True)
-        tried = selectors.try_on_past(rules, past, tier="", last=50)
+        tried = selectors.try_on_past(rules, past, tier="", last=50, seen=access.reach(SET_UP))
 
         assert all(one.otherwise and one.needed == 2 for one in tried)
         assert {gate.gate for one in tried for gate in one.failing} == {"dark_first"}
 
     def test_only_requests_that_follow_the_tier_are_judged(self, past):
-        assert selectors.try_on_past(Rules(), past, tier="high", last=50) == []
+        assert (
+            selectors.try_on_past(Rules(), past, tier="high", last=50, seen=access.reach(SET_UP))
+            == []
+        )
         publish(environment="prod-eu", tier="medium", document={"approvals": 1}, actor=SET_UP)
-        assert selectors.try_on_past(Rules(), past, tier="", last=50) == []
+        assert (
+            selectors.try_on_past(Rules(), past, tier="", last=50, seen=access.reach(SET_UP)) == []
+        )
 
     def test_a_request_without_stored_facts_is_not_judged(self, past):
         request = Request.objects.first()

@@ -5,10 +5,11 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from governance.models import Environment
+from governance import access
 from promotion.models import Request, Rollout
 from promotion.selectors import abnormal
 from promotion.services import rollbacks, rollouts, stops
+from tests.promotion.conftest import SET_UP
 from tests.promotion.test_break_glass import judge, smash
 
 pytestmark = pytest.mark.django_db
@@ -16,7 +17,7 @@ WHERE = {"environment": "prod-eu", "model": "credit-default"}
 
 
 def alarms():
-    return [(one.what, one.action) for one in abnormal.alarms(Environment.objects.all())]
+    return [(one.what, one.action) for one in abnormal.alarms(access.sight(SET_UP))]
 
 
 @pytest.fixture

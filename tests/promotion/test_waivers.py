@@ -7,6 +7,7 @@ import pytest
 from django.db import DatabaseError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
+from governance import access
 from governance.audit.models import Entry
 from governance.errors import Conflict, Forbidden, Invalid, NotFound, Refused
 from governance.models import User
@@ -17,6 +18,7 @@ from promotion.services.waivers import waive
 from tests.promotion.conftest import SET_UP
 
 ALLOWED = {"dark_first": True, "waivers": {"gates": ["dark_first"], "hours": 48}}
+EVERYTHING = access.reach(SET_UP)
 PATH = "/api/v1/models/credit-default/versions/1/waivers"
 
 
@@ -156,7 +158,7 @@ class TestTrials:
 
     def tried(self, asked, **policy):
         rules = Rules.model_validate({"dark_first": True, "approvals": 1, **policy})
-        [found] = try_on_past(rules, asked.environment, tier="", last=50)
+        [found] = try_on_past(rules, asked.environment, tier="", last=50, seen=EVERYTHING)
         return found
 
     def test_what_was_waived_then_passes_again(self, asked):
@@ -204,10 +206,12 @@ class TestTrials:
     def test_more_requests_make_no_more_queries(self, asked, world, ask, asha, rules):
         policy = Rules.model_validate(ALLOWED)
         with CaptureQueriesContext(connection) as few:
-            try_on_past(policy, asked.environment, tier="", last=50)
+            try_on_past(policy, asked.environment, tier="", last=50, seen=EVERYTHING)
         rules()
         for _ in range(4):
             ask(world.version(), by=asha)
         with CaptureQueriesContext(connection) as more:
-            assert len(try_on_past(policy, asked.environment, tier="", last=50)) == 5
+            assert (
+                len(try_on_past(policy, asked.environment, tier="", last=50, seen=EVERYTHING)) == 5
+            )
         assert len(few) == len(more) == 2

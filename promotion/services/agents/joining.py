@@ -157,7 +157,7 @@ def _admitted(
     agent.target, agent.labels, agent.left_at = target, dict(body.labels), None
     agent.save()
     if old.revoked_at is None:
-        tokens.revoke(token_id=old.pk, actor=Actor.from_agent(agent.pk, name=agent.name))
+        tokens.revoke(token_id=old.pk, actor=ENROLMENT)
     return agent
 
 

@@ -49,11 +49,12 @@ def break_glass(
     """
     access.require(actor, access.Permission.VIEW)
     asked = opening.resolve(model=model, version=version, environment=environment)
+    group = asked.version.model.group
+    access.require(actor, access.Permission.VIEW, environment=asked.environment, group=group)
     _refuse_texts(reason=reason, ticket=ticket)
     targets = Target.objects.locked(asked.environment.pk)
     now = timezone.now()
     case = opening.weigh(asked, kind=Request.Kind.BREAK_GLASS, to="production", now=now)
-    group = asked.version.model.group
     held = access.roles_of(actor, environment=asked.environment, group=group)
     _refuse_unless_named(held, named=case.rules.break_glass_roles)
     _refuse_unless_themselves(user, password=password, actor=actor)

@@ -6,6 +6,7 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
+from governance import access
 from governance.actors import Actor
 from governance.audit.actions import Action
 from governance.audit.services import records_refusals
@@ -21,6 +22,8 @@ def withdraw(*, request_id: UUID, reason: str, actor: Actor) -> Request:
     """Take back a request that has not begun. Only its requester may.
 
     Raises:
+        NotFound: no such request.
+        Forbidden: the actor sees no such models there, not any more perhaps.
         Invalid: no reason.
         Conflict: it has begun or is settled.
         Refused: ``not_the_requester``.
@@ -28,7 +31,7 @@ def withdraw(*, request_id: UUID, reason: str, actor: Actor) -> Request:
     if problem := problem_with(reason):
         message = "Say why you withdraw it."
         raise Invalid(message, reason=problem)
-    request, _ = lock_open(request_id, also=(Request.State.APPROVED,))
+    request, _ = lock_open(request_id, actor=actor, also=(Request.State.APPROVED,))
     if (request.requester_kind, request.requester_id) != (actor.kind, actor.id):
         message = "Only who asked for it can withdraw it."
         raise Refused(
@@ -87,17 +90,23 @@ def void_disabled(*, request_id: UUID, actor: Actor) -> bool:
     return True
 
 
-def lock_open(request_id: UUID, *, also: tuple[str, ...] = ()) -> tuple[Request, dict[str, Target]]:
+def lock_open(
+    request_id: UUID, *, actor: Actor, also: tuple[str, ...] = ()
+) -> tuple[Request, dict[str, Target]]:
     """Lock an open request, the environment's targets first.
 
     Raises:
         NotFound: no such request.
+        Forbidden: the actor does not even see it; nothing is said of its state.
         Conflict: ``not_open`` or ``expired``.
     """
-    found = Request.objects.filter(pk=request_id).only("environment").first()
+    found = Request.objects.filter(pk=request_id).select_related("environment", "model").first()
     if found is None:
         message = "No such request."
         raise NotFound(message, request_id=str(request_id))
+    access.require(
+        actor, access.Permission.VIEW, environment=found.environment, group=found.model.group
+    )
     targets = Target.objects.locked(found.environment_id)
     request = Request.objects.locked(request_id)
     if request.state not in {Request.State.OPEN, *also}:

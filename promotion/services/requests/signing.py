@@ -44,7 +44,7 @@ def approve(
         Conflict: the request is not open, not what was shown, or ``rollout_in_progress``.
         Refused: this person may not sign it (``rule`` says why).
     """
-    request, targets = lock_open(request_id)
+    request, targets = lock_open(request_id, actor=actor)
     role = _may_sign(request, user=user, password=password, actor=actor, comment=comment)
     _refuse_if_changed(request, content_hash)
     execution.refuse_if_in_progress(request)
@@ -90,7 +90,7 @@ def reject(
     if problem := problem_with(comment):
         message = "Say why you reject it."
         raise Invalid(message, comment=problem)
-    request, _ = lock_open(request_id)
+    request, _ = lock_open(request_id, actor=actor)
     role = _may_sign(request, user=user, password=password, actor=actor, comment=comment)
     _refuse_if_changed(request, content_hash)
     now = timezone.now()

@@ -12,6 +12,8 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
+from governance import access
+from governance.access import Reach
 from governance.actors import Actor
 from governance.audit.actions import Action
 from governance.audit.services import records_refusals
@@ -59,7 +61,7 @@ def approve_together(
         Forbidden, Refused: as for ``approve``, if it holds for any of them.
     """
     shown = {one.request_id: one.content_hash for one in signatures}
-    environment_id = _place_of(signatures)
+    environment_id = _place_of(signatures, seen=access.reach(actor))
     targets = Target.objects.locked(environment_id)
     by_id = {request.pk: request for request in Request.objects.locked_together(shown)}
     requests = [by_id[pk] for pk in shown]
@@ -88,14 +90,17 @@ def approve_together(
     return requests
 
 
-def _place_of(signatures: Sequence[Signature]) -> UUID:
-    """Return the one environment they are for, or say why they cannot be signed together."""
+def _place_of(signatures: Sequence[Signature], *, seen: Reach) -> UUID:
+    """Return the one environment they are for, or say why they cannot be signed together.
+
+    What the approver does not see does not exist: nothing is said of the state it is in.
+    """
     wanted = [one.request_id for one in signatures]
     if not 1 <= len(wanted) <= MOST_TOGETHER:
         raise _refusal(f"must be 1 to {MOST_TOGETHER}")
     if len(set(wanted)) != len(wanted):
         raise _refusal("names one request twice")
-    found = {row.pk: row for row in Request.objects.filter(pk__in=wanted)}
+    found = {row.pk: row for row in Request.objects.filter(seen.rows(), pk__in=wanted)}
     if unknown := [str(pk) for pk in wanted if pk not in found]:
         message = f"{len(unknown)} of these requests do not exist."
         raise NotFound(message, code="unknown_request", unknown=unknown)

@@ -3,7 +3,7 @@
 import pytest
 from django.db import connection, transaction
 
-from governance import notes
+from governance import access, notes
 from governance.audit import behind, checkpoints, services
 from governance.audit.actions import Action
 from governance.audit.models import Checkpoint, Entry
@@ -98,7 +98,7 @@ def test_after_a_restored_backup_every_change_is_refused(
     assert client.get("/api/v1/audit/entries").status_code == 200
     assert client.get("/api/v1/audit/checkpoints").status_code == 200
     assert Entry.objects.count() == before
-    (alarm,) = abnormal.alarms([])
+    (alarm,) = abnormal.alarms(access.Sight([]))
     assert alarm.what.startswith(f"{reached} entries were sealed, and the database has")
     assert sealer.round(log).trouble == (
         f"a sink holds a checkpoint of {reached} entries, and the database has {reached - 3}"
