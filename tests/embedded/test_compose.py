@@ -219,56 +219,67 @@ def s3() -> Iterator[str]:
     server.wait()
 
 
+def addresses(urls: dict[str, str], *, sockets: object, s3: str, web: str) -> dict[str, str]:
+    """Where the test's servers are, for what compose calls them."""
+    return {
+        "@postgres:5432/lockgate": f"@/lockgate?host={sockets}",
+        "valkey-broker:6379": f"127.0.0.1:{urlsplit(urls['BROKER_URL']).port}",
+        "valkey-mirror:6379": f"127.0.0.1:{urlsplit(urls['MIRROR_URL']).port}",
+        "s3:7070": s3,
+        "web:8000": web,
+        "127.0.0.1:8000": web,
+        "0.0.0.0:8000": web,
+        "0.0.0.0": "127.0.0.1",
+        "172.30.80.0/24": "127.0.0.0/8",
+    }
+
+
+def places(prepared: dict[str, str], place: Path) -> dict[str, str]:
+    """Where the test's files are, for where containers have them."""
+    return {
+        "/run/secrets/secret_key": prepared["SECRET_KEY_PATH"],
+        "/run/secrets/signing_key": prepared["SIGNING_KEY_PATH"],
+        "/run/secrets/sealer_key": prepared["SEALER_KEY_PATH"],
+        "/run/secrets/checkpoint_keys": prepared["CHECKPOINT_KEYS_PATH"],
+        "file:///checkpoints": (place / "checkpoints").as_uri(),
+        "/usr/local/bin/join.sh": str(ROOT / "deploy/docker/join.sh"),
+        "/join/": f"{place / 'join'}/",
+        "/var/lib/lockgate": str(place),
+    }
+
+
+def own_of(name: str, place: Path) -> dict[str, str]:
+    """What each service has for itself, where containers would keep them apart."""
+    if "agent" not in SERVICES[name]["image"]:
+        return {"LOCKGATE_HOME": str(place / "server")}
+    return {
+        "8080": free_port(),
+        "8081": free_port(),
+        "LOCKGATE_AGENT_ADVERTISE_HOST": "127.0.0.1",
+        "LOCKGATE_AGENT_HOME": str(place / name),
+        "LOCKGATE_JOIN_FILE": str(place / "join" / "fleet.json"),
+    }
+
+
 def test_every_service_of_ours_comes_up_and_is_healthy(
     holder: Holder, s3: str, prepared: dict[str, str], place: Path
 ) -> None:
     urls = holder.urls()
-    broker, mirror = urlsplit(urls["BROKER_URL"]), urlsplit(urls["MIRROR_URL"])
     variables = prepared | {
-        "BROKER_PASSWORD": broker.password or "",
-        "MIRROR_PASSWORD": mirror.password or "",
+        "BROKER_PASSWORD": urlsplit(urls["BROKER_URL"]).password or "",
+        "MIRROR_PASSWORD": urlsplit(urls["MIRROR_URL"]).password or "",
     }
-    web, join = f"127.0.0.1:{free_port()}", place / "join"
-    join.mkdir()
-    (place / "checkpoints").mkdir()
-    agents = [name for name, each in ours(SERVICES).items() if "agent" in each["image"]]
+    for folder in ("join", "checkpoints"):
+        (place / folder).mkdir()
+    sockets, web = holder.record("postgres")["sockets"], f"127.0.0.1:{free_port()}"
     stage = Stage(
         SERVICES,
         variables,
-        moved={
-            "@postgres:5432/lockgate": f"@/lockgate?host={holder.record('postgres')['sockets']}",
-            "valkey-broker:6379": f"127.0.0.1:{broker.port}",
-            "valkey-mirror:6379": f"127.0.0.1:{mirror.port}",
-            "s3:7070": s3,
-            "web:8000": web,
-            "127.0.0.1:8000": web,
-            "0.0.0.0:8000": web,
-            "0.0.0.0": "127.0.0.1",
-            "172.30.80.0/24": "127.0.0.0/8",
-            "/run/secrets/secret_key": prepared["SECRET_KEY_PATH"],
-            "/run/secrets/signing_key": prepared["SIGNING_KEY_PATH"],
-            "/run/secrets/sealer_key": prepared["SEALER_KEY_PATH"],
-            "/run/secrets/checkpoint_keys": prepared["CHECKPOINT_KEYS_PATH"],
-            "file:///checkpoints": (place / "checkpoints").as_uri(),
-            "/usr/local/bin/join.sh": str(ROOT / "deploy/docker/join.sh"),
-            "/join/": f"{join}/",
-            "/var/lib/lockgate": str(place),
-        },
-        own={
-            **{name: {"LOCKGATE_HOME": str(place / "server")} for name in ours(SERVICES)},
-            **{
-                name: {
-                    "8080": free_port(),
-                    "8081": free_port(),
-                    "LOCKGATE_AGENT_ADVERTISE_HOST": "127.0.0.1",
-                    "LOCKGATE_AGENT_HOME": str(place / name),
-                    "LOCKGATE_JOIN_FILE": str(join / "fleet.json"),
-                }
-                for name in agents
-            },
-        },
+        moved=addresses(urls, sockets=sockets, s3=s3, web=web) | places(prepared, place),
+        own={name: own_of(name, place) for name in ours(SERVICES)},
         folder=place,
     )
+    agents = [name for name, each in ours(SERVICES).items() if "agent" in each["image"]]
     try:
         stage.bring_up()
         assert stage.done == {"migrate", "bucket", "fleet"}
