@@ -150,7 +150,6 @@ class Agent:
                 concurrency=settings.concurrency,
                 body_bytes=settings.body_bytes,
                 bodies_bytes=settings.bodies_bytes,
-                body_seconds=settings.body_seconds,
             ),
             threads=settings.threads,
         )
@@ -239,7 +238,12 @@ class Agent:
         hints = HintApp(
             self._identity.agent_id, lambda: self._courier.generation, self._courier.hint
         )
-        limits = Limits(settings.head_seconds, settings.connections, self._metrics.turned_away)
+        limits = Limits(
+            head_seconds=settings.head_seconds,
+            body_seconds=settings.body_seconds,
+            connections=settings.connections,
+            turned_away=self._metrics.turned_away,
+        )
         answering = Listener(self._app, drain_seconds=settings.drain_seconds, limits=limits)
         self._app.admission.backlog = answering.backlog
         return {answering: inference, Listener(hints, drain_seconds=1.0, limits=limits): control}

@@ -33,12 +33,14 @@ class Config(uvicorn.Config):
         *,
         turned_away: Counter[str],
         head_seconds: float,
+        body_seconds: float,
         connections: int,
         **more: Any,
     ) -> None:
         super().__init__(app, http=BoundedProtocol, **more)
         self.turned_away = turned_away
         self.head_seconds = head_seconds
+        self.body_seconds = body_seconds
         self.connections = connections
 
 
@@ -118,6 +120,8 @@ class BoundedProtocol(HttpToolsProtocol):
                 self._refuse()
             else:
                 self._within(self.config.head_seconds)
+        elif not self._whole:
+            self._within(self.config.body_seconds)
 
     def _feed(self, data: bytes) -> None:
         """Parse; where another protocol is offered, parse the request as if it were not.
@@ -176,6 +180,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self.transport.complete(alone=len(self.tasks) == 1)
         super().on_response_complete()
         if not self._whole and self.cycle.response_complete:
+            self._in_time()
             self._within(REST_SECONDS)
 
     def _within(self, seconds: float) -> None:
@@ -192,12 +197,14 @@ class BoundedProtocol(HttpToolsProtocol):
         self._timer = None
         if self._in_head or self.cycle is None:
             self._turn_away("head_seconds", 408, "the head of the request did not arrive in time")
-        else:
+        elif self.cycle.response_complete:
             self._turn_away("body_after_answer", 408, "")
+        else:
+            self._turn_away("body_seconds", 408, "the body did not arrive in time")
 
     def _turn_away(self, reason: str, status: int, message: str) -> None:
         self.config.turned_away[reason] += 1
-        answering = self.cycle is not None and self.cycle.response_started
+        answering = self.pipeline or (self.cycle is not None and self.cycle.response_started)
         if message and (self._in_head or not answering):
             self.transport.write(_last_words(status, message))
         self.transport.close()

@@ -85,7 +85,7 @@ class InputGuard:
         if self._categories is not None:
             self._check_categories(data, self._categories)
         bounds = self._bounds
-        if bounds is None or ((data >= bounds.low) & (data <= bounds.high)).all():
+        if bounds is None or _all((data >= bounds.low) & (data <= bounds.high)):
             return data, 0
         return self._look(data, bounds)
 
@@ -169,6 +169,11 @@ def few(counts: Iterable[Count], *, most: int) -> list[Count]:
         rest[count.tensor, count.kind, count.did] += count.values
     others = [Count(tensor, "", kind, did, n) for (tensor, kind, did), n in rest.items()]
     return [*ordered[:most], *others]
+
+
+def _all(mask: Mask) -> bool:
+    """Tell whether all are true, a third of the time of ``mask.all()`` for one row."""
+    return bool(np.count_nonzero(mask) == mask.size)
 
 
 def _did(feature: Feature, kind: Kind) -> str:

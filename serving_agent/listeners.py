@@ -95,9 +95,10 @@ def raise_file_limit() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one listener takes from callers who have not even asked for anything yet."""
+    """What one listener takes from callers who have not asked for anything whole yet."""
 
     head_seconds: float
+    body_seconds: float
     connections: int
     turned_away: Counter[str]
 
@@ -111,6 +112,7 @@ class Listener(uvicorn.Server):
                 app,
                 turned_away=limits.turned_away,
                 head_seconds=limits.head_seconds,
+                body_seconds=limits.body_seconds,
                 connections=limits.connections,
                 loop="none",
                 ws="none",

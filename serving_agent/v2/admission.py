@@ -1,20 +1,20 @@
 """How much the agent takes in at once.
 
-Three things are bounded: whole requests that wait for their answer, the bytes
-of large bodies, and the time a body may take. Who comes beyond a bound is told
-to come back, at once: an answer that is seconds late is of no use to a
-payment. Slow callers count for nothing but their own bytes, so that a
-thousand of them keep nobody else out.
+Two things are bounded: whole requests that wait for their answer, and the bytes
+of large bodies; how long a body may take is the connection's business. Who
+comes beyond a bound is told to come back, at once: an answer that is seconds
+late is of no use to a payment. Slow callers count for nothing but their own
+bytes, so that a thousand of them keep nobody else out.
 """
 
-import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from serving_agent.errors import BadRequest
-from serving_agent.v2.http import Gone, Receive, Scope, header
+from serving_agent.v2.http import Gone, Receive
 
+Heads = Mapping[bytes, bytes]
 SMALL_BODY = 64 * 1024
 """Taken whatever else is held: as many as there are connections still fit in memory."""
 
@@ -24,7 +24,6 @@ class Bounds:
     concurrency: int
     body_bytes: int
     bodies_bytes: int
-    body_seconds: float
 
 
 @dataclass(slots=True)
@@ -60,22 +59,18 @@ class Admission:
         self._turned_away[reason] += 1
         return BadRequest(message, status=503)
 
-    async def body(self, scope: Scope, receive: Receive, held: Held) -> bytes:
-        """Read a whole body.
+    async def body(self, heads: Heads, receive: Receive, held: Held) -> bytes:
+        """Read a whole body. ``heads`` are the request's, by name.
 
         Raises:
-            BadRequest: 413 for one too large, 415 for a packed one, 408 when it does not come,
-                503 while too many large ones are held.
-            Gone: the caller hung up.
+            BadRequest: 413 for one too large, 415 for a packed one, 503 while too many large
+                ones are held.
+            Gone: the caller hung up, or was too slow for the connection's deadline.
         """
-        _check_head(scope, self._bounds.body_bytes)
+        _check_heads(heads, self._bounds.body_bytes)
         self._arriving += 1
         try:
-            async with asyncio.timeout(self._bounds.body_seconds):
-                return await self._collect(receive, held)
-        except TimeoutError:
-            self._turned_away["body_seconds"] += 1
-            raise BadRequest("the body did not arrive in time", status=408) from None
+            return await self._collect(receive, held)
         finally:
             self._arriving -= 1
 
@@ -113,11 +108,11 @@ def too_large(limit: int) -> BadRequest:
     return BadRequest(f"a body of more than {limit} bytes", status=413)
 
 
-def _check_head(scope: Scope, limit: int) -> None:
+def _check_heads(heads: Heads, limit: int) -> None:
     """Refuse by the head what need not be read."""
-    announced = header(scope, b"content-length")
+    announced = heads.get(b"content-length")
     if announced is not None and announced.isdigit() and int(announced[:20]) > limit:
         raise too_large(limit)
-    packed = header(scope, b"content-encoding")
+    packed = heads.get(b"content-encoding")
     if packed is not None and packed.strip().lower() != b"identity":
         raise BadRequest("a packed body (Content-Encoding) is not taken", status=415)

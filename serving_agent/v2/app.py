@@ -82,7 +82,7 @@ class Options:
     threads: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Exchange:
     scope: Scope
     receive: Receive
@@ -259,13 +259,13 @@ class App:
         if not self._options.answers:
             raise BadRequest("this agent is of the dark tier and answers nobody", status=403)
         self._find(model, version)  # A model that is not here is told before a body is read.
-        scope = exchange.scope
-        body = await self.admission.body(scope, exchange.receive, exchange.held)
+        heads = dict(exchange.scope["headers"])  # Once, for all that is asked of them.
+        body = await self.admission.body(heads, exchange.receive, exchange.held)
         started = time.perf_counter()
-        asked = infer.parse(body, json_length=header(scope, binary.LENGTH_HEADER))
-        loaded = self._acquire(model, version, asked, header(scope, GROUP_HEADER))
+        asked = infer.parse(body, json_length=heads.get(binary.LENGTH_HEADER))
+        loaded = self._acquire(model, version, asked, heads.get(GROUP_HEADER))
         try:
-            call = infer.read(asked, loaded, pipeline=header(scope, PIPELINE_HEADER))
+            call = infer.read(asked, loaded, pipeline=heads.get(PIPELINE_HEADER))
             outputs = await self._run(loaded, call)
             response = infer.write(call, loaded, outputs)
         except Exception as exc:

@@ -3,7 +3,6 @@
 Bare, because routing and middleware of a framework cost more than a forest.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,7 +17,6 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Header = tuple[bytes, bytes]
 
 JSON = b"application/json"
-SMALL_SECONDS = 5.0
 _encode = msgspec.json.Encoder().encode
 
 
@@ -60,27 +58,23 @@ async def read_small(scope: Scope, receive: Receive, *, limit: int) -> bytes:
     """Read a body that is small or not meant.
 
     Raises:
-        BadRequest: 413 beyond ``limit`` bytes, 408 when it does not come.
-        Gone: the caller hung up.
+        BadRequest: 413 beyond ``limit`` bytes.
+        Gone: the caller hung up, or was too slow for the connection's deadline.
     """
     announced = header(scope, b"content-length")
     if announced is not None and announced.isdigit() and int(announced[:20]) > limit:
         raise BadRequest(f"a body of more than {limit} bytes", status=413)
     body = b""
-    try:
-        async with asyncio.timeout(SMALL_SECONDS):
-            while True:
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    raise Gone("the caller hung up")
-                part: bytes = message.get("body", b"")
-                body += part
-                if len(body) > limit:
-                    raise BadRequest(f"a body of more than {limit} bytes", status=413)
-                if not message.get("more_body", False):
-                    return body
-    except TimeoutError:
-        raise BadRequest("the body did not arrive in time", status=408) from None
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Gone("the caller hung up")
+        part: bytes = message.get("body", b"")
+        body += part
+        if len(body) > limit:
+            raise BadRequest(f"a body of more than {limit} bytes", status=413)
+        if not message.get("more_body", False):
+            return body
 
 
 async def send_response(send: Send, response: Response, *, closing: bool = False) -> None:

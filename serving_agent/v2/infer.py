@@ -153,14 +153,15 @@ def _check_names(request: _Request, loaded: Loaded) -> None:
     if len(inputs) > len(loaded.inputs) or len(outputs) > len(loaded.outputs):
         raise BadRequest("more inputs or outputs than the model has")
     names = {wire.name for wire in inputs}
+    if len(names) == len(inputs) and names == loaded.inputs.keys():
+        return
     if len(names) != len(inputs):
         raise BadRequest("an input is given twice")
     for name in names:
         if name not in loaded.inputs:
             raise BadRequest(f"there is no input {name[:80]!r}")
-    if len(inputs) != len(loaded.inputs):
-        missing = sorted(set(loaded.inputs) - names)
-        raise BadRequest(f"inputs are missing: {', '.join(missing)[:300]}")
+    missing = sorted(set(loaded.inputs) - names)
+    raise BadRequest(f"inputs are missing: {', '.join(missing)[:300]}")
 
 
 def _check_pipeline(given: Parameters, loaded: Loaded, header: bytes | None) -> None:
