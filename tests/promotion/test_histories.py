@@ -293,6 +293,25 @@ class TestAdopt:
         decide("adopt", omar, tier="dark")
         assert state(second) == ("retired", "")
 
+    def test_a_version_that_leaves_the_dark_is_not_rolled_out_any_more(
+        self, live, ask, sign, asha, bram, omar
+    ):
+        """It was being loaded by the other tier; nothing of that would ever be done."""
+        dark = live.agent("eu-dark", tier="dark")
+        version = live.version()
+        ask(version, to="dark", by=asha)
+        live.settle()
+        request = sign(ask(version, by=asha), bram)
+        assert Rollout.objects.get(request=request).step == "load"
+        dark.say(target("dark").generation + 7, [])
+        decide("adopt", omar, tier="dark")
+
+        live.settle()
+        sweeping.sweep()
+        assert state(version) == ("retired", "")
+        assert Request.objects.get(pk=request.pk).state == "failed"
+        assert version_one().number == 1
+
     def test_an_unregistered_version_is_named(self, live, omar):
         stranger = {**serving(version_one()), "digest": "f" * 64}
         get_ahead(live, stranger)

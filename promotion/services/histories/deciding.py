@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from governance import access
@@ -60,12 +61,15 @@ def decide(*, environment: str, tier: str, decision: str, reason: str, actor: Ac
     target, journal, now = _lost(targets, tier), Journal(actor), timezone.now()
     witnesses = selector.witnesses(target, now=now)
     generation = max(target.highest_seen, target.generation) + history.JUMP
-    _end_rollouts(target, journal=journal, now=now)
+    _end_rollouts(Rollout.objects.filter(target=target), journal=journal, now=now)
     changed: list[Deployment] = []
     if decision == "adopt":
         changed += adopting.adopt(
             target, witnesses, generation=generation, journal=journal, now=now
         )
+        # On the other tier too: what it was to do with such a version no longer leads anywhere.
+        moved = Rollout.objects.filter(request__deployment__in=[row.pk for row in changed])
+        _end_rollouts(moved, journal=journal, now=now)
     changed += _settle_roles(target, journal=journal, now=now)
     _void_requests(changed, journal=journal, now=now)
     target.generation, target.history_lost_at = generation - 1, None
@@ -105,11 +109,9 @@ def _lost(targets: dict[str, Target], tier: str) -> Target:
     return target
 
 
-def _end_rollouts(target: Target, *, journal: Journal, now: datetime) -> None:
+def _end_rollouts(found: QuerySet[Rollout], *, journal: Journal, now: datetime) -> None:
     """Whatever these were doing, agents have gone past it."""
-    rows = Rollout.objects.select_for_update(of=("self",), no_key=True).filter(
-        target=target, ended_at=None
-    )
+    rows = found.filter(ended_at=None).select_for_update(of=("self",), no_key=True)
     for rollout in rows.order_by("started_at"):
         rollout.step, rollout.ended_at, rollout.detail = Rollout.Step.FAILED, now, ENDED
         rollout.save()
