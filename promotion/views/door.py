@@ -34,9 +34,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
             address=request.META.get("REMOTE_ADDR"),
         )
     except GovernanceError as error:
-        return _door(
-            request, following, username=username, error=error, status=STATUS.get(type(error), 400)
-        )
+        return _refused(request, following, username=username, error=error)
     auth.login(request, user, backend=BACKEND)  # Takes a new session key.
     return HttpResponseRedirect(following)
 
@@ -55,6 +53,18 @@ def _following(request: HttpRequest) -> str:
         wanted, allowed_hosts=None, require_https=request.is_secure()
     )
     return wanted if allowed and wanted.startswith("/") else settings.LOGIN_REDIRECT_URL
+
+
+def _refused(
+    request: HttpRequest, following: str, *, username: str, error: GovernanceError
+) -> HttpResponse:
+    """Say why, and to who guesses too often also for how long."""
+    if error.code != "too_many_attempts":
+        status = STATUS.get(type(error), 400)
+        return _door(request, following, username=username, error=error, status=status)
+    response = _door(request, following, username=username, error=error, status=429)
+    response["Retry-After"] = str(int(credentials.WINDOW.total_seconds()))
+    return response
 
 
 def _door(
