@@ -167,9 +167,14 @@ class TestAllOrNothing:
             signed(shown(*nightly), bram, **changes)
         assert nothing_was_signed()
 
-    def test_no_role_for_one_of_the_models_stops_all(self, nightly, make_person):
-        some = make_person("sam", "approver", group="retail").actor
+    def test_no_role_to_sign_them_stops_all(self, nightly, vera):
         with pytest.raises(Forbidden):
+            signed(shown(*nightly), vera)
+        assert nothing_was_signed()
+
+    def test_what_one_does_not_see_does_not_exist(self, nightly, make_person):
+        some = make_person("sam", "approver", group="retail").actor
+        with pytest.raises(NotFound):
             signed(shown(*nightly), some)
         assert nothing_was_signed()
 
