@@ -47,6 +47,8 @@ class AgentFacts:
     cloned: bool = False
     left: bool = False
     placed: bool = True
+    rolled_back: bool = False
+    """Somebody on its host lets a former champion answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +136,7 @@ def _finding(
         return Finding(facts.name, Standing.UNKNOWN, doubt)
     if facts.champion != digest:
         why = "answers with another version" if facts.champion else "answers with no version"
+        why = "was rolled back on its host to another version" if facts.rolled_back else why
         return Finding(facts.name, Standing.DISAGREEING, why)
     if facts.generation < generation:
         why = f"has applied generation {facts.generation}, not yet {generation}"

@@ -39,6 +39,8 @@ TOLD = frozenset(
         "rollout.resumed",
         "rollout.aborted",
         "agent.refused_state",
+        "agent.rolled_back",
+        "agent.resumed",
         "incident.opened",
         "incident.closed",
     }

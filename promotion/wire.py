@@ -10,6 +10,7 @@ from promotion.latencies import LARGEST_SUM, SIZE
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Count = Annotated[int, Field(ge=0, lt=2**53)]  # what JSON numbers hold exactly
 Number = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Age = Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)]  # ms, a third of a century
 Code = Annotated[str, Field(max_length=40, pattern=r"^[A-Z0-9_]*$")]
 Name = Annotated[str, Field(max_length=63, pattern=r"^[a-z0-9][a-z0-9-]*$")]
 Text = Annotated[str, Field(max_length=2_000)]
@@ -135,6 +136,21 @@ class Event(_Lenient):
     detail: Text = ""
 
 
+class Override(_Lenient):
+    """A former champion that somebody on the agent's host lets answer, against what is decided."""
+
+    id: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[0-9A-Za-z-]+$")]
+    model: Name
+    version: Annotated[int, Field(ge=1, lt=2**31)]
+    digest: Digest
+    since_age_ms: Age = 0.0
+    reason: Text = ""
+    by: Annotated[str, Field(max_length=200)] = ""
+    ended_age_ms: Age | None = None
+    """None while it stands."""
+    ended: Annotated[str, Field(max_length=40)] = ""
+
+
 class Report(_Lenient):
     """Everything an agent says of itself."""
 
@@ -155,6 +171,7 @@ class Report(_Lenient):
     memory_budget_bytes: Count = 0
     """What the agent may have resident; 0 when it does not say."""
     events: Annotated[list[Event], Field(max_length=1_000)] = []
+    overrides: Annotated[list[Override], Field(max_length=MAX_VERSIONS)] = []
 
 
 class Enrolment(_Lenient):

@@ -3,6 +3,7 @@
 main thread     one event loop: inference and hints
 "courier"       talks to the control plane
 "reconcile"     fetches, validates, loads, unloads
+"local-control" answers whoever is on the host
 recorder, dark  threads of their own, behind ``serving_agent.ports``
 """
 
@@ -34,10 +35,12 @@ from serving_agent.listeners import (
     serve,
     url_of,
 )
+from serving_agent.local_control import LocalControl
 from serving_agent.metrics import Metrics
 from serving_agent.ports import DarkScorer, MirrorSettings, Recorder, RecordingSettings
 from serving_agent.reconcile import Reconciler, Work
-from serving_agent.reports import Refused, Report, of_event
+from serving_agent.reports import Refused, Report, of_event, of_override
+from serving_agent.rollbacks import Rollbacks
 from serving_agent.runtime import Runtime, Unloaded
 from serving_agent.self_check import SelfCheck
 from serving_agent.settings import Settings
@@ -82,6 +85,7 @@ class Agent:
         )
         self._reconciler = self._make_reconciler()
         self._courier = self._make_courier()
+        self._local = LocalControl(settings.home, self._make_rollbacks().answer)
         self._recorder, self._dark = self._make_recording()
         self._self_check = SelfCheck(
             self._runtime.loaded, seconds=settings.check_seconds, patience=settings.check_patience
@@ -127,6 +131,15 @@ class Agent:
             report_seconds=self._settings.report_seconds,
         )
 
+    def _make_rollbacks(self) -> Rollbacks:
+        return Rollbacks(
+            self._reconciler,
+            runtime=self._runtime,
+            store=self._store,
+            # A version is tried in a child first, and loading it takes as long again.
+            seconds=2 * self._settings.validation_seconds,
+        )
+
     def _make_recording(self) -> tuple[Recorder | None, DarkScorer | None]:
         about = RecordingSettings(
             agent_id=self._identity.agent_id,
@@ -166,7 +179,7 @@ class Agent:
     def report(
         self, *, seq: int, refused: Refused | None, generation: int, events: list[Unloaded]
     ) -> Report:
-        now = time.monotonic()
+        now, overrides = time.monotonic(), self._reconciler.overrides.all()
         return Report(
             boot_id=self._boot_id,
             seq=seq,
@@ -183,6 +196,7 @@ class Agent:
             resident_bytes=memory.resident_bytes(),
             memory_budget_bytes=self._memory_bytes,
             events=[of_event(one, now=now) for one in events],
+            overrides=[of_override(one, now=time.time()) for one in overrides],
         )
 
     def follow(self, document: Document) -> None:
@@ -210,6 +224,10 @@ class Agent:
         ]
         for thread in threads:
             thread.start()
+        try:
+            self._local.start()
+        except OSError as exc:
+            logger.warning("no local control, so no rollback on this host: %s", exc.strerror)
         memory.settle()
         uvloop.run(self._serve(listeners))
         self._end(threads)
@@ -268,6 +286,7 @@ class Agent:
         self._courier.stop()
         self._reconciler.stop()
         self._self_check.stop()
+        self._local.stop()
         await asyncio.sleep(LAME_DUCK)
         for one in listeners:
             one.should_exit = True

@@ -1,4 +1,4 @@
-"""The command line: ``serving_agent enrol`` and ``serving_agent run``."""
+"""The command line: enrol and run, and what somebody on the host may ask of a running agent."""
 
 import logging
 import signal
@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from serving_agent import backoff
 from serving_agent.errors import AgentError, EnrolmentRefused, TemporaryFailure
+from serving_agent.local_control import Asked, call
 from serving_agent.settings import Settings, parse_labels
 from serving_agent.state import Identity, State
 
@@ -30,6 +31,7 @@ Url = Annotated[str | None, typer.Option(help="The control plane.")]
 Token = Annotated[str | None, typer.Option(help="A join token.")]
 Key = Annotated[str | None, typer.Option(help="Fingerprint of the control plane's key, 64 hex.")]
 Name = Annotated[str | None, typer.Option(help="What people call this agent.")]
+Model = Annotated[str, typer.Argument(help="The model's name.")]
 Label = Annotated[list[str] | None, typer.Option(help="k=v, may be given several times.")]
 Port = Annotated[int | None, typer.Option(help="Port of the inference listener; 0: any.")]
 ControlPort = Annotated[int | None, typer.Option(help="Port of the control listener; 0: any.")]
@@ -156,6 +158,45 @@ def run(
         _fail(str(exc))
     except (AgentError, OSError) as exc:
         _fail(f"cannot start: {exc}")
+
+
+@app.command()
+def rollback(
+    model: Model,
+    *,
+    to: Annotated[int | None, typer.Option(help="A former champion; else the one before.")] = None,
+    reason: Annotated[str, typer.Option(help="Why; reported and recorded.")] = "",
+    home: Home = None,
+) -> None:
+    """Let a former champion answer on this host, cut off or not. Reported and recorded later."""
+    _ask(home, action="rollback", model=model, version=to, reason=reason)
+
+
+@app.command()
+def resume(model: Model, *, home: Home = None) -> None:
+    """End a rollback of this host: the model follows the control plane again."""
+    _ask(home, action="resume", model=model)
+
+
+@app.command()
+def status(*, home: Home = None) -> None:
+    """Say what answers here, what was decided, and which former champions are kept."""
+    _ask(home, action="status")
+
+
+def _ask(home: Path | None, **asked: Any) -> None:
+    """Ask the agent that runs in this home, and say what it said."""
+    settings = _settings(home=home)
+    try:
+        question = msgspec.convert(asked, Asked)
+        said = call(settings.home, question, seconds=2 * settings.validation_seconds + 30)
+    except msgspec.ValidationError as exc:
+        _fail(str(exc))
+    except OSError as exc:
+        _fail(f"no agent in {settings.home} answers: {exc.strerror or exc}")
+    if not said.done:
+        _fail(said.text)
+    typer.echo(said.text)
 
 
 def _serve(settings: Settings, identity: Identity, state: State) -> None:

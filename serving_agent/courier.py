@@ -241,6 +241,7 @@ class Courier:
         )
         newest = self._http.report(msgspec.json.encode(report))
         self._reconciler.acknowledge(events)
+        self._reconciler.overrides.acknowledge(one.id for one in report.overrides if one.ended)
         if newest > self.generation:
             self._fetch.due = 0.0
 

@@ -10,6 +10,7 @@ AgentError
  |    `- Unauthorized   the token is no longer good
  |- EnrolmentRefused    this agent must not start with what it was given
  |- BadRequest          the caller's fault, answered with its status
+ |- RollbackRefused     nothing was taken back on this host, and why
  |- NotLoaded           the version asked for is not in memory
  |- Abandoned           the work is no longer wanted, which is nobody's fault
  `- ScoringFailed       the runtime refused these inputs
@@ -107,6 +108,10 @@ class BadRequest(AgentError):
     def __init__(self, message: str, *, status: int = 400) -> None:
         super().__init__(message)
         self.status = status
+
+
+class RollbackRefused(AgentError):
+    """Somebody on this host asked for what is not possible."""
 
 
 class NotLoaded(AgentError):

@@ -151,15 +151,26 @@ class Loaded:
         Raises:
             VersionFailure: GOLDEN_MISMATCH.
         """
-        if self._session is None:
+        session = self.prove()
+        # The first run pays for lazy set-up; the second says what a request costs.
+        some = GoldenSet(self._golden.tolerance, self._golden.transactions[:TIMED])
+        self._cost.begin(run_golden(session, self.manifest, some).mean_ms)
+
+    def prove(self) -> Session:
+        """Put every golden transaction to the model.
+
+        Raises:
+            NotLoaded: it has left.
+            VersionFailure: GOLDEN_MISMATCH.
+        """
+        session = self._session
+        if session is None:
             raise NotLoaded("dropped already")
-        result = run_golden(self._session, self.manifest, self._golden)
+        result = run_golden(session, self.manifest, self._golden)
         if result.passed != result.total:
             raise VersionFailure(Reason.GOLDEN_MISMATCH, result.detail)
         self.golden_result = result
-        # The first run pays for lazy set-up; the second says what a request costs.
-        some = GoldenSet(self._golden.tolerance, self._golden.transactions[:TIMED])
-        self._cost.begin(run_golden(self._session, self.manifest, some).mean_ms)
+        return session
 
     def check(self) -> bool:
         """Run one golden transaction, at most once a second, and say whether it came out right."""

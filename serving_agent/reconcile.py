@@ -18,12 +18,14 @@ from serving_agent.errors import Abandoned, ChangedOnDisk, CrashLoop, Reason, Ve
 from serving_agent.fetching import BlobSource, fetch_version
 from serving_agent.loaded import Loaded
 from serving_agent.loading import Loader
+from serving_agent.overrides import Overrides
 from serving_agent.plan import Key, Observed, Role, Step, Wanted
 from serving_agent.room import Room, Tenant
 from serving_agent.runtime import Runtime, Unloaded
-from serving_agent.state import Answering, Identity, State
+from serving_agent.state import Answering, Identity, Override, State
 from serving_agent.store import Store
 from serving_agent.validation import Limits
+from serving_agent.wishes import rules_of, wanted_of
 
 logger = logging.getLogger(__name__)
 
@@ -50,20 +52,6 @@ class Work:
     """The budget of the whole process; 0 for none."""
 
 
-def wanted_of(document: Document | None, identity: Identity) -> list[Wanted]:
-    """List what a document wants of this very agent, by its tier and labels."""
-    if document is None:
-        return []
-    slots = plan.LOADED_SLOTS[identity.tier] | {plan.HOLD}
-    return [
-        Wanted(one.model, ref.version, ref.digest, slot)
-        for one in document.payload.models
-        if one.placement.labels.items() <= identity.labels.items()
-        for slot, ref in one.refs()
-        if slot in slots
-    ]
-
-
 class Reconciler:
     def __init__(
         self,
@@ -86,7 +74,11 @@ class Reconciler:
         self._attempts = Attempts()
         self._progress: dict[Key, Progress] = {}
         self._document: Document | None = None
+        self._decided: list[Wanted] = []
         self._wanted: list[Wanted] = []
+        self.overrides = Overrides(state)
+        self._urgent: Key | None = None
+        """What a rollback on this host waits for; all other work gives way."""
         self._rules: dict[str, routing.Rule] = {}
         self._last = state.answering()
         self._departing: list[Loaded] = []
@@ -104,12 +96,10 @@ class Reconciler:
         """Follow a document from now on. Returns once every switch it allows is made."""
         with self._decide:
             self._document = document
-            self._wanted = wanted_of(document, self._identity)
-            self._rules = {
-                one.model: one.switch.rule(self._identity.name) for one in document.payload.models
-            }
+            self._decided = wanted_of(document, self._identity)
+            self.overrides.follow(self._decided, generation=document.generation)
             self._attempts.forget()
-            self._room.forget(self._wanted)
+            self._choose()
             # What failed is tried anew; what is under way goes on.
             under_way = self._progress.items()
             self._progress = {key: at for key, at in under_way if at.phase != "failed"}
@@ -117,6 +107,51 @@ class Reconciler:
             self._set_budgets()
         self._make_switches()
         self._wake.set()
+
+    def _choose(self) -> None:
+        """Want what was decided, but for what somebody on this host took back."""
+        self._wanted = self.overrides.on(self._decided)
+        self._rules = rules_of(
+            self._document, self._identity, is_overridden=self.overrides.is_standing
+        )
+        self._room.forget(self._wanted)
+
+    def decided(self, model: str) -> tuple[int, list[Wanted]]:
+        """Return what the control plane says of one model, and in which generation."""
+        with self._decide:
+            generation = self._document.generation if self._document else 0
+            return generation, [one for one in self._decided if one.model == model]
+
+    def override(self, override: Override) -> bool:
+        """Let a former champion answer; say whether that outlives this process."""
+        key = (override.model, override.digest)
+        with self._decide:
+            kept = self.overrides.begin(override)
+            self._attempts.succeeded(override.digest)  # Whatever it was: it is tried anew.
+            self._progress.pop(key, None)
+            self._urgent = None if key in self._runtime.roles() else key
+            self._choose()
+        self._follow_choice()
+        return kept
+
+    def resume(self, model: str, *, how: str) -> None:
+        """Follow again what the control plane decided."""
+        with self._decide:
+            self.overrides.end(model, how=how)
+            self._urgent = None
+            self._choose()
+        self._follow_choice()
+
+    def _follow_choice(self) -> None:
+        self._make_switches()
+        self._wake.set()
+        self._changed()
+
+    def failure(self, key: Key) -> str | None:
+        """Say why a version cannot be had, if it was tried and failed."""
+        with self._decide:
+            at = self._progress.get(key)
+        return f"{at.reason}: {at.detail}" if at and at.phase == "failed" else None
 
     def _set_budgets(self) -> None:
         models = self._document.payload.models if self._document else []
@@ -263,6 +298,9 @@ class Reconciler:
             logger.exception("%s version %s failed unforeseen", wanted.model, wanted.version)
             reason = Reason.OUT_OF_MEMORY if isinstance(exc, MemoryError) else Reason.LOAD_FAILED
             self._failed(wanted, VersionFailure(reason, repr(exc)), before)
+        finally:
+            if self._urgent == wanted.key:
+                self._urgent = None
 
     def _failed(self, wanted: Wanted, failure: VersionFailure, before: Document | None) -> None:
         if self._document is not before:
@@ -288,7 +326,8 @@ class Reconciler:
         if self._stopping:
             return False
         with self._decide:
-            return any(one.key == wanted.key for one in self._effective())
+            gives_way = self._urgent not in (None, wanted.key)
+            return not gives_way and any(one.key == wanted.key for one in self._effective())
 
     def _effective(self) -> list[Wanted]:
         return plan.with_last(self._room.without(self._wanted), self._observe())

@@ -12,6 +12,7 @@ from serving_agent.latency import Distribution, Latency
 from serving_agent.loaded import Loaded
 from serving_agent.plan import Role, Wanted
 from serving_agent.runtime import Unloaded
+from serving_agent.state import Override
 
 SCHEMA = "lockgate.agent-report/1"
 DETAIL = 1000
@@ -62,6 +63,20 @@ class Event(msgspec.Struct, frozen=True):
     detail: str = ""
 
 
+class OverrideReport(msgspec.Struct, frozen=True):
+    """What somebody on this host took back: told until it has ended and that was heard."""
+
+    id: str
+    model: str
+    version: int
+    digest: str
+    since_age_ms: int
+    reason: str
+    by: str
+    ended_age_ms: int | None = None
+    ended: str = ""
+
+
 class Report(msgspec.Struct, frozen=True):
     boot_id: str
     seq: int
@@ -78,6 +93,7 @@ class Report(msgspec.Struct, frozen=True):
     resident_bytes: int
     memory_budget_bytes: int
     events: list[Event]
+    overrides: list[OverrideReport] = []
     schema: str = SCHEMA
 
 
@@ -158,6 +174,25 @@ def of_wanted(wanted: Wanted, *, phase: str, reason: str | None, detail: str) ->
     )
 
 
+def of_override(one: Override, *, now: float) -> OverrideReport:
+    """Report an override; ``now`` is in seconds since 1970, as it may be older than the process."""
+    return OverrideReport(
+        id=one.id,
+        model=one.model,
+        version=one.version,
+        digest=one.digest,
+        since_age_ms=_age_ms(one.at, now),
+        reason=one.reason,
+        by=one.by,
+        ended_age_ms=None if one.ended_at is None else _age_ms(one.ended_at, now),
+        ended=one.ended,
+    )
+
+
+def _age_ms(at: float, now: float) -> int:
+    return max(0, round((now - at) * 1000))
+
+
 def of_event(unloaded: Unloaded, *, now: float) -> Event:
-    age_ms = max(0, round((now - unloaded.at) * 1000))
+    age_ms = _age_ms(unloaded.at, now)
     return Event(unloaded.kind, unloaded.model, unloaded.digest, age_ms, unloaded.detail)

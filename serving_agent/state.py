@@ -5,6 +5,7 @@
 <home>/state/envelope.json            the last good document, byte for byte
 <home>/state/envelope.previous.json   the one before
 <home>/state/answering.json           which versions answered here last
+<home>/state/overrides.json           what somebody on this host took back, see ``overrides``
 <home>/state/loading.json             what was being loaded, in case that ends the process
 <home>/state/validated/<digest>.json  what the child found, so that a restart need not ask again
 """
@@ -49,6 +50,29 @@ class Identity(msgspec.Struct, frozen=True):
 class Answering(msgspec.Struct, frozen=True):
     version: int
     digest: str
+
+
+class Override(msgspec.Struct, frozen=True):
+    """A former champion that answers here, though another version was decided."""
+
+    id: str
+    model: str
+    version: int
+    digest: str
+    instead: str
+    """The digest of the champion that was decided."""
+    generation: int
+    """Of the document that decided it."""
+    at: float
+    """In seconds since 1970: it outlives the process, and any clock that knows only that."""
+    reason: str
+    by: str
+    ended_at: float | None = None
+    ended: str = ""
+
+    @property
+    def stands(self) -> bool:
+        return self.ended_at is None
 
 
 class _Loading(msgspec.Struct):
@@ -160,6 +184,21 @@ class State:
     def save_answering(self, answering: dict[str, Answering]) -> None:
         with contextlib.suppress(OSError):  # It answers all the same.
             write_atomic(self._folder / "answering.json", msgspec.json.encode(answering))
+
+    def overrides(self) -> list[Override]:
+        raw = read_or_none(self._folder / "overrides.json")
+        try:
+            return msgspec.json.decode(raw or b"[]", type=list[Override])
+        except _MALFORMED:
+            return []
+
+    def save_overrides(self, overrides: list[Override]) -> bool:
+        """Keep them; on a full disk they hold all the same, until the process ends."""
+        try:
+            write_atomic(self._folder / "overrides.json", msgspec.json.encode(overrides))
+        except OSError:
+            return False
+        return True
 
     def begin_loading(self, digest: str, *, generation: int) -> int:
         """Note that a version is about to be loaded; return how often that never came to an end."""

@@ -82,5 +82,7 @@ class Action(StrEnum):
     AGENT_DECOMMISSIONED = "agent.decommissioned"
     AGENT_CLONED = "agent.cloned"
     AGENT_CHANGED_SERVING = "agent.changed_serving"
+    AGENT_ROLLED_BACK = "agent.rolled_back"
+    AGENT_RESUMED = "agent.resumed"
     AGENT_REFUSED_STATE = "agent.refused_state"
     ATTEMPT_REFUSED = "attempt.refused"

@@ -93,6 +93,10 @@ class AgentReport(models.Model):
     is_refusal_untold = models.BooleanField(default=False)
     paced_until = models.DateTimeField(null=True)
     """Until when what the log was told is spread out, see ``promotion.pacing``."""
+    overrides = models.JSONField(default=list)
+    """What somebody on its host took back, against what is decided."""
+    told_overrides = models.JSONField(default=list)
+    """Of those it still speaks of, the ones the log knows: id and whether also their end."""
     still = models.JSONField(default=dict)
     """digest -> since when that version makes no headway."""
 

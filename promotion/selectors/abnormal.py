@@ -216,10 +216,28 @@ def _of_agent(agent: Agent, sight: Sight, *, now: datetime) -> list[Alarm]:
         what = f"agent {agent.name} was evicted and may still serve what it held, unseen."
         remedy = "End its process, then decommission it."
         return [_at(agent, what, agent.evicted_at, remedy)]
+    taken_back = _taken_back(agent, sight)
     if agent.cordoned:
-        return []  # An operator knows.
+        return taken_back  # Of all else an operator knows.
     found = _trouble(agent, sight, now=now)
-    return [found] if found else []
+    return [found, *taken_back] if found else taken_back
+
+
+def _taken_back(agent: Agent, sight: Sight) -> list[Alarm]:
+    """Models for which somebody on the agent's host lets a former champion answer.
+
+    Who does not see all models is told of it without names; the fleet's page names theirs.
+    """
+    sees_all = sight.reach.groups(environment=agent.target.environment_id) is None
+    said = []
+    for item in observed.overrides(observed.report_of(agent)):
+        reason = f" ({item.get('reason')})" if item.get("reason") else ""
+        named = f"{item.get('model')} version {item.get('version')}, whatever is decided{reason}"
+        what = f"agent {agent.name} was rolled back on its host by {item.get('by')}: it answers"
+        what = f"{what} with {named if sees_all else 'another version than is decided'}."
+        remedy = "Roll back here too, promote another version, or resume it on its host."
+        said.append(_at(agent, what, datetime.fromisoformat(str(item.get("since"))), remedy))
+    return said
 
 
 def _trouble(agent: Agent, sight: Sight, *, now: datetime) -> Alarm | None:

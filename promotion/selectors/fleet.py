@@ -20,7 +20,7 @@ TELLINGS = 6
 """The latest hints shown of each agent."""
 GONE = 100
 """Agents that left, shown on one page."""
-UNWELL = frozenset({"silent", "refuses", "wedged", "two at once", "evicted"})
+UNWELL = frozenset({"silent", "refuses", "wedged", "two at once", "evicted", "rolled back"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,8 @@ class AgentCard:
     tellings: list[Telling]
     counters: Mapping[str, object]
     refused: Item
+    overrides: list[Item]
+    """What somebody on its host took back."""
     trouble: str
     """Why somebody should take it out, in words; empty when nobody has to."""
 
@@ -177,6 +179,11 @@ def _card(one: Agent, tellings: list[Telling], *, seen: frozenset[str], now: dat
         tellings=tellings,
         counters=report.counters if report else {},
         refused=(report.refused or {}) if report else {},
+        overrides=[
+            {**item, "since": datetime.fromisoformat(str(item["since"]))}
+            for item in observed.overrides(report)
+            if item.get("model") in seen
+        ],
         trouble=_trouble(one, wedge, sees_all=named == holdings, now=now),
     )
 
@@ -203,6 +210,7 @@ def _standing(one: Agent, wedge: Wedged | None, *, now: datetime) -> tuple[str, 
         (report and is_cloned(report, now=now), "two at once", "unknown"),
         (wedge, "wedged", "failed"),
         (report and report.refused, "refuses", "failed"),
+        (observed.overrides(report), "rolled back", "failed"),
         (report and report.draining, "draining", "bake"),
     )
     found = ((word, shape) for is_so, word, shape in standings if is_so)

@@ -66,6 +66,7 @@ class Said:
     reported_at: datetime | None
     generation: int
     champions: Mapping[str, str]
+    rolled_back: frozenset[str]
     cordoned: bool
     evicted: bool
     cloned: bool
@@ -80,6 +81,7 @@ class Said:
             reported_at=report.at if report else None,
             generation=report.observed_generation if report else 0,
             champions=_champions(report),
+            rolled_back=frozenset(str(item.get("model")) for item in overrides(report)),
             cordoned=agent.cordoned,
             evicted=agent.evicted_at is not None,
             cloned=report is not None and is_cloned(report, now=now),
@@ -102,7 +104,14 @@ class Said:
             cloned=self.cloned,
             left=self.left,
             placed=placement.covers(self.labels),
+            rolled_back=model in self.rolled_back,
         )
+
+
+def overrides(report: AgentReport | None) -> list[Item]:
+    """What somebody on the agent's host took back, and still holds."""
+    found = report.overrides if report else []
+    return [item for item in found if isinstance(item, Mapping)]
 
 
 def _champions(report: AgentReport | None) -> dict[str, str]:
@@ -170,7 +179,8 @@ def champions(
     for row in chosen:
         here, placement = said.get(row.place, []), placed.get((row.model, row.place), EVERYWHERE)
         # Agents say the same of most models: such models share one confirmation.
-        alike = (row.place, row.generation, id(placement), *(one.agrees(row) for one in here))
+        words = ((one.agrees(row), row.model in one.rolled_back) for one in here)
+        alike = (row.place, row.generation, id(placement), *words)
         if alike not in known:
             known[alike] = _confirm(row, here, placement, now=now)
         found[row.model, row.place] = Champion(row, known[alike])

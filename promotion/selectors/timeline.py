@@ -79,6 +79,8 @@ WORDS: Mapping[str, tuple[str, str]] = {
     Action.AGENT_DECOMMISSIONED: ("decommissioned the agent", "retired"),
     Action.AGENT_CLONED: ("reports as two processes under one name", "failed"),
     Action.AGENT_CHANGED_SERVING: ("changed what it serves", "done"),
+    Action.AGENT_ROLLED_BACK: ("broke the glass: was rolled back on its host", "failed"),
+    Action.AGENT_RESUMED: ("follows what is decided again", "done"),
     Action.AGENT_REFUSED_STATE: ("refused a desired state", "failed"),
     Action.ATTEMPT_REFUSED: ("tried, and was refused", "refused"),
 }

@@ -24,6 +24,7 @@ from promotion.models import (
 )
 from promotion.services import outbox
 from promotion.services.outbox import Happened
+from registry.models import ModelVersion
 
 
 class Journal:
@@ -152,6 +153,24 @@ class Journal:
                 subject=f"agent:{agent.pk}",
                 environment=agent.target.environment.slug,
                 details={"name": agent.name, "tier": agent.target.tier, **details},
+            )
+        )
+
+    def override(self, action: Action, agent: Agent, row: ModelVersion, **details: object) -> None:
+        """Somebody on an agent's host let another version answer: part of the model's story."""
+        name, target = row.model.name, agent.target
+        facts = {"name": agent.name, "tier": target.tier, "digest": row.digest}
+        self._entries.append(
+            partial(
+                audit.record,
+                action,
+                actor=self.actor,
+                object=f"model:{name}",
+                subject=f"agent:{agent.pk}",
+                model=name,
+                version=row.number,
+                environment=target.environment.slug,
+                details={**facts, **details},
             )
         )
 

@@ -13,7 +13,7 @@ from promotion import health, history, wire
 from promotion.models import Agent, AgentReport, Target, Telling
 from promotion.selectors import fleet_facts
 from promotion.services import histories, latencies, rollouts
-from promotion.services.agents import serving
+from promotion.services.agents import overriding, serving
 from promotion.services.journal import Journal
 
 ROLLOUT = Actor.from_task("promotion.advance")
@@ -69,6 +69,7 @@ def _store(*, agent_id: UUID, body: wire.Report, actor: Actor, now: datetime) ->
     journal = Journal(actor)
     _note_clone(agent, before, after, journal=journal)
     serving.note(agent, before, after, journal=journal, now=now)
+    overriding.note(agent, before, after, said=body.overrides, journal=journal, now=now)
     after.save(force_insert=before is None, force_update=before is not None)
     if run is not health.Run.RETURNED:  # Of a clone nobody knows what was counted already.
         latencies.add(agent=agent, before=before, after=after)
