@@ -12,6 +12,7 @@
 
 import contextlib
 import fcntl
+import logging
 import os
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +24,8 @@ from serving_agent.errors import EnrolmentRefused, Nack
 from serving_agent.files import read_or_none, write_atomic
 from serving_agent.signing import PublicKey, Trust
 from serving_agent.validate import Finding
+
+logger = logging.getLogger(__name__)
 
 _MALFORMED = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
@@ -188,8 +191,10 @@ class State:
     def overrides(self) -> list[Override]:
         raw = read_or_none(self._folder / "overrides.json")
         try:
-            return msgspec.json.decode(raw or b"[]", type=list[Override])
+            return msgspec.json.decode(b"[]" if raw is None else raw, type=list[Override])
         except _MALFORMED:
+            # Nobody knows any more what was taken back here, so what is decided holds.
+            logger.exception("overrides.json cannot be read: no rollback of this host stands")
             return []
 
     def save_overrides(self, overrides: list[Override]) -> bool:

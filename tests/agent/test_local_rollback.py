@@ -139,6 +139,29 @@ def test_from_disk_it_is_loaded_and_then_answers(
     assert said == [(1, "replaced"), (7, "resumed")]
 
 
+def test_an_older_document_from_disk_does_not_end_it(
+    plane: ControlPlane, start_agent: StartAgent, two: list[Version]
+) -> None:
+    old, new = two
+    third = make(number=3)
+    plane.publish(model(champion=third), versions=[third])
+    agent = start_agent()
+    plane.wait_champion(third)
+    plane.publish(model(champion=new, bake=old, hold=[third]), versions=two)
+    plane.wait_champion(new)
+    plane.wait_report(lambda r: len(r["held"]) == 3)
+    cut_off(plane)
+    assert ask(agent, "rollback", "credit").returncode == 0
+    agent.kill()
+    current = agent.home / "state" / "envelope.json"
+    current.write_bytes(current.read_bytes()[:-20])
+
+    again = start_agent()
+    again.wait_ready()
+
+    wait_answering(again, old)
+
+
 def test_it_waits_for_nothing_else_that_is_under_way(
     plane: ControlPlane, start_agent: StartAgent, two: list[Version]
 ) -> None:

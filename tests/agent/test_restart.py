@@ -127,6 +127,28 @@ def test_a_torn_envelope_falls_back_to_the_one_before(
     assert again.infer(rows(1)).headers["lockgate-digest"] == old.digest
 
 
+def test_half_written_notes_keep_it_from_nothing(
+    plane: ControlPlane, start_agent: StartAgent
+) -> None:
+    version = make()
+    plane.publish(model(champion=version), versions=[version])
+    agent = start_agent()
+    plane.wait_champion(version)
+    agent.kill()
+    plane.stop()
+    notes = agent.home / "state"
+    for path in (notes / "answering.json", *(notes / "validated").iterdir()):
+        path.write_bytes(path.read_bytes()[:-3])
+    for name in ("loading.json", "overrides.json"):
+        (notes / name).write_bytes(b'[{"generation": 1, "tri')
+
+    again = start_agent()
+    again.wait_ready()
+
+    assert again.infer(rows(1)).headers["lockgate-digest"] == version.digest
+    assert "overrides.json cannot be read" in again.log()
+
+
 def test_a_version_that_kills_the_agent_is_left_alone_after_three_times(
     plane: ControlPlane, start_agent: StartAgent
 ) -> None:
