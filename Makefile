@@ -19,10 +19,10 @@ ARGS ?=
 # Two at a time, each with servers of its own. Servers that are named exist once: then one by one.
 WORKERS := $(if $(DATABASE_URL)$(BROKER_URL)$(MIRROR_URL)$(STORE_URL),,-n 2 --dist loadfile)
 
-# A soak's seed, to repeat it.
+# The seed of a soak or of `make fuzz`, to repeat it.
 SEED ?=
 
-.PHONY: help bench-agent bench-audit bench-forest bench-matrix soak setup demo demo-check up lint test screenshots chromium clean
+.PHONY: help bench-agent bench-audit bench-forest bench-matrix fuzz soak setup demo demo-check up lint test screenshots chromium clean
 
 help:  ## This list
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' \
@@ -52,6 +52,9 @@ screenshots: setup chromium  ## The pictures of docs/, taken from the demo's own
 
 soak: setup  ## 10,000 operations in any order and many at once, on one database; SEED=n repeats a run
 	@LOCKGATE_SOAK=10000 LOCKGATE_SEED=$(SEED) $(PY) -m pytest -q tests/promotion/test_many_operations.py
+
+fuzz: setup  ## 30 calls of each API operation by each of five callers, made from its OpenAPI schema; SEED=n repeats a run
+	@LOCKGATE_FUZZ=$${LOCKGATE_FUZZ:-30} LOCKGATE_SEED=$(SEED) $(PY) -m pytest -q tests/access/test_schema_fuzz.py
 
 bench-agent: setup .cache/mlserver/.installed  ## The agent beside MLServer with the same small forest: requests/s and latency
 	@$(PY) -W ignore -m benchmarks.agent --home .cache/bench-agent --mlserver .cache/mlserver

@@ -65,7 +65,10 @@ class Person(ApiView):
         roles = [serializers.role_out(binding) for binding in selectors.roles(user)]
         return Response({**serializers.person_out(user), "roles": roles})
 
-    @extend_schema(request=serializers.PersonIn, responses=ANSWER)
+    @extend_schema(
+        request=serializers.PersonIn,
+        responses={200: OpenApiTypes.OBJECT, 201: OpenApiTypes.OBJECT},
+    )
     def put(self, request: Request, username: str) -> Response:
         """Add an account, or change what is given of it."""
         body = serializers.PersonIn(data=request.data)
