@@ -1,7 +1,8 @@
 """Every route there is, read from the URL configuration: what the matrix must have a row for.
 
-Django's admin is left out: it adds routes for each table by itself, all behind one
-question, which ``test_admin.py`` beside this asks of each of its tables.
+Django's admin is left out: it adds routes for each table by itself. The matrix does not
+ask them; ``tests/pages/test_admin.py`` tests, as one account of the staff, that rows are
+shown, and changed by nothing but the services.
 """
 
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 APART = ("admin/",)
-"""Prefixes with a test of their own."""
+"""Prefixes the matrix has no rows for."""
 NONE = "00000000-0000-0000-0000-000000000000"
 SAMPLES = {"uuid": NONE, "int": "7", "slug": "none", "str": "none"}
 NOT_ALLOWED = 405
