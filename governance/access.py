@@ -32,6 +32,7 @@ class Permission(StrEnum):
     OPERATE = "operate"
     HANDLE_INCIDENTS = "handle incidents"
     AUDIT = "audit"
+    SEE_PEOPLE = "see people"
     ADMINISTER = "administer"
 
 
@@ -44,6 +45,7 @@ ROLES: dict[Permission, frozenset[str]] = {
     Permission.OPERATE: frozenset({Role.OPERATOR}),
     Permission.HANDLE_INCIDENTS: frozenset({Role.OPERATOR, Role.RISK}),
     Permission.AUDIT: frozenset({Role.AUDITOR}),
+    Permission.SEE_PEOPLE: frozenset({Role.AUDITOR, Role.ADMIN}),
     Permission.ADMINISTER: frozenset({Role.ADMIN}),
 }
 """Which roles carry a permission."""

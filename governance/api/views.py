@@ -50,7 +50,7 @@ class People(ApiView):
     def get(self, request: Request) -> Response:
         """List accounts, for those who administer or audit."""
         parsing.query(request, *pagination.PARAMETERS)
-        _require_to_see_people(actor_of(request))
+        access.require(actor_of(request), Permission.SEE_PEOPLE)
         page = pagination.cut(User.objects.all(), request=request, by="username")
         return Response(page.body(serializers.person_out))
 
@@ -61,7 +61,7 @@ class Person(ApiView):
         """Show one account and its roles. Everybody sees their own."""
         actor, user = actor_of(request), _person(request, username)
         if user.actor != actor:
-            _require_to_see_people(actor)
+            access.require(actor, Permission.SEE_PEOPLE)
         roles = [serializers.role_out(binding) for binding in selectors.roles(user)]
         return Response({**serializers.person_out(user), "roles": roles})
 
@@ -190,16 +190,11 @@ class EntryView(ApiView):
         return Response(serializers.entry_out(entry))
 
 
-def _require_to_see_people(actor: Actor) -> None:
-    if not access.allowed(actor, Permission.AUDIT):
-        access.require(actor, Permission.ADMINISTER)
-
-
 def _person(request: Request, username: str) -> User:
     """Find an account, without telling strangers which names exist."""
     actor = actor_of(request)
     if actor.label != username:
-        _require_to_see_people(actor)
+        access.require(actor, Permission.SEE_PEOPLE)
     return selectors.person(username)
 
 

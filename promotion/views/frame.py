@@ -10,7 +10,7 @@ from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 
 from governance import access
-from governance.access import Permission, Sight
+from governance.access import ROLES, Permission, Sight
 from governance.actors import Actor
 from governance.errors import (
     Conflict,
@@ -96,12 +96,14 @@ def framed(
     """Render a whole page inside the frame: navigation, what is abnormal, what waits for me."""
     actor = actor_of(request)
     places = visible(request) if environments is None else environments
+    held = access.roles_of(actor)
     frame = {
         # A page that has read what is abnormal for itself need not read it again.
         "alarms": context["alarms"] if "alarms" in context else abnormal.alarms(places),
         "operable_places": operable_places(request),
         "waiting_count": promotions.count_waiting(actor),
-        "may_audit": access.allowed(actor, Permission.AUDIT),
+        "may_audit": bool(held & ROLES[Permission.AUDIT]),
+        "may_see_people": bool(held & ROLES[Permission.SEE_PEOPLE]),
     }
     return render(request, template, {**frame, **context}, status=status)
 

@@ -469,6 +469,7 @@ PAGES: tuple[Row, ...] = (
         body=REASON,
         then=409,
     ),
+    row("GET people/", (ADMIN | AUDITOR).everywhere()),
     row("GET audit/", AUDITOR.everywhere()),
     row("GET audit/history/", OPERATOR.everywhere()),
     row("POST audit/history/", OPERATOR.everywhere(), body=REASON, then=409),

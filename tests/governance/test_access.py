@@ -34,8 +34,8 @@ MATRIX = {
     "approver": {"view", "comment", "approve"},
     "risk": {"view", "comment", "approve", "waive", "handle incidents"},
     "operator": {"view", "comment", "operate", "handle incidents"},
-    "auditor": {"view", "comment", "audit"},
-    "admin": {"view", "comment", "administer"},
+    "auditor": {"view", "comment", "audit", "see people"},
+    "admin": {"view", "comment", "see people", "administer"},
 }
 
 
