@@ -47,7 +47,7 @@ ODD = st.one_of(
     st.integers(),
     st.floats(allow_nan=False, allow_infinity=False),
     st.text(max_size=20),
-    st.sampled_from([2**63, -(2**31) - 1, 1e308, "\x00", "\ud800", "9" * 5000]),
+    st.sampled_from([2**63, -(2**31) - 1, 1e308, "\x00", "\ufffe", "9" * 5000]),
     st.sampled_from([[], {}, [[]], {"": None}, "2026-02-30", "0001-01-01T00:00:00+14:00"]),
 )
 TRIED = hypothesis.settings(
