@@ -165,6 +165,7 @@ class Agent:
                 bodies_bytes=settings.bodies_bytes,
             ),
             threads=settings.threads,
+            spare_deadline_factor=settings.spare_deadline_factor,
         )
         return App(
             self._runtime,

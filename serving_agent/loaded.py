@@ -7,6 +7,7 @@ and nothing is in flight, no request can reach it any more.
 
 import threading
 import time
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from serving_agent.manifests import GoldenSet, Manifest, TensorSpec
 from serving_agent.onnx_session import GoldenResult, Session, run_golden
 from serving_agent.plan import Role, Wanted
 from serving_agent.ports import Tensor
+from serving_agent.routing import Instead
 
 READY_SECONDS = 1.0
 TIMED = 20
@@ -52,6 +54,8 @@ class Loaded:
         self.budget_ms: float | None = None
         self.over_budget = 0
         """Answers that took longer than the model's latency budget."""
+        self.over_deadline = 0  # Where there is a spare.
+        self.spare_answers: Counter[Instead] = Counter()
         self.inputs: dict[str, TensorSpec] = {spec.name: spec for spec in manifest.inputs}
         self.outputs: dict[str, int] = {s.name: i for i, s in enumerate(manifest.outputs)}
         self.headers = [
@@ -74,7 +78,7 @@ class Loaded:
         self.answers: bool | None = None
         """Whether its golden transaction came out right when it was last put; None: not yet."""
         self._checked_at = float("-inf")
-        self._check_passed = False
+        self._check_passed: bool | None = None
 
     def acquire(self) -> bool:
         """Take part in what is in flight; False once the version is leaving."""
@@ -176,7 +180,7 @@ class Loaded:
         """Run one golden transaction, at most once a second, and say whether it came out right."""
         now = time.monotonic()
         if now - self._checked_at < READY_SECONDS:
-            return self._check_passed
+            return bool(self._check_passed)
         session, passed = self._session, False
         if session is not None:
             one = GoldenSet(self._golden.tolerance, self._golden.transactions[:1])
@@ -186,6 +190,11 @@ class Loaded:
                 passed = False
         self._checked_at, self._check_passed = now, passed
         return passed
+
+    @property
+    def is_wrong(self) -> bool:
+        """Tell whether its golden transaction, whoever put it last, did not come out right."""
+        return self.answers is False or self._check_passed is False
 
     def drop(self) -> None:
         """Let go of the session. Only for a version that is leaving and idle."""

@@ -16,6 +16,7 @@ from serving_agent.guard import few
 from serving_agent.latency import Histogram
 from serving_agent.loaded import Loaded
 from serving_agent.memory import resident_bytes
+from serving_agent.routing import Instead
 
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 LABELS = ("model", "version", "digest")
@@ -56,6 +57,7 @@ class Metrics(Collector):
     def collect(self) -> Iterator[Metric]:
         yield from self._of_versions()
         yield from self._of_guards()
+        yield from self._of_spares()
         refused = CounterMetricFamily(
             "lockgate_agent_refused", "Requests not answered, by status", labels=("status",)
         )
@@ -100,6 +102,22 @@ class Metrics(Collector):
                 values.add_metric((*of_version, *about), count.values)
             pipelines.add_metric(of_version, one.guard.other_pipelines)
         yield from (values, pipelines)
+
+    def _of_spares(self) -> Iterator[Metric]:
+        late = CounterMetricFamily(
+            "lockgate_agent_over_deadline", "Calls too slow where there is a spare", labels=LABELS
+        )
+        answers = CounterMetricFamily(
+            "lockgate_agent_spare_answers",
+            "Answers of a spare in place of the champion",
+            labels=("model", "version", "reason"),
+        )
+        for one in self._loaded():
+            late.add_metric((one.model, str(one.version), one.digest), one.over_deadline)
+            for reason in Instead:
+                if count := one.spare_answers[reason]:
+                    answers.add_metric((one.model, str(one.version), reason.value), count)
+        yield from (late, answers)
 
     def _of_versions(self) -> Iterator[Metric]:
         requests = CounterMetricFamily("lockgate_agent_requests", "Answered calls", labels=LABELS)

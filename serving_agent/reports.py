@@ -11,6 +11,7 @@ import msgspec
 from serving_agent.latency import Distribution, Latency
 from serving_agent.loaded import Loaded
 from serving_agent.plan import Role, Wanted
+from serving_agent.routing import Instead
 from serving_agent.runtime import Unloaded
 from serving_agent.state import Override
 
@@ -49,6 +50,8 @@ class VersionReport(msgspec.Struct, frozen=True):
     scores: dict[str, int] | None = None
     guard: dict[str, int] | None = None
     """Values that training did not hold, by what became of them."""
+    spare_answers: dict[str, int] | None = None
+    """Of a spare: its answers in place of the champion, by why."""
 
     def standing(self) -> tuple[str, ...]:
         """Return what makes a report due at once when it changes."""
@@ -138,6 +141,12 @@ def _guard(one: Loaded) -> dict[str, int] | None:
     return sums if any(sums.values()) else None
 
 
+def _spare_answers(one: Loaded) -> dict[str, int] | None:
+    if one.role is not Role.SPARE and not one.spare_answers:
+        return None
+    return {reason.value: one.spare_answers[reason] for reason in Instead}
+
+
 def of_loaded(one: Loaded) -> VersionReport:
     result = one.golden_result
     golden = Golden(result.passed, result.total, min(result.max_error, 1e300)) if result else None
@@ -157,6 +166,7 @@ def of_loaded(one: Loaded) -> VersionReport:
         latency=_latency(one),
         scores={"count": one.scored, "positive": one.positive} if one.scored else None,
         guard=_guard(one),
+        spare_answers=_spare_answers(one),
     )
 
 

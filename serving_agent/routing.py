@@ -1,4 +1,4 @@
-"""Who answers a call while a candidate stands beside the champion.
+"""Who answers a call while a candidate or a spare stands beside the champion.
 
 Pure: a rule from the desired state and what a caller said of itself, in; yes or
 no out. The same caller gets the same answer from every agent and after every
@@ -6,12 +6,26 @@ restart, for nothing is drawn and nothing is remembered.
 """
 
 from dataclasses import dataclass
+from enum import StrEnum
 from hashlib import sha256
 
 KEY = "routing_key"
 """The request parameter that decides who shares an answer, unless the document names another."""
 GROUP = "group"
 SPAN = 2**64
+
+
+class Instead(StrEnum):
+    """Why the spare answered a call that was the champion's. Callers read it: never rename one."""
+
+    ERROR = "error"
+    DEADLINE = "deadline"
+    GOLDEN = "golden"
+    """The champion's golden transaction last came out wrong."""
+    STOPPED = "stopped"
+    """No champion is decided."""
+    MISSING = "missing"
+    """One is decided, and is not in memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +48,10 @@ class Rule:
     salt: str = ""
     parameter: str = KEY
     group: str | None = None
+    spare: str | None = None
+    """The digest of who answers where the champion cannot."""
+    stopped: bool = False
+    """No champion is decided."""
 
     def chooses(self, caller: Caller) -> bool:
         """Tell whether the candidate answers this unversioned call."""

@@ -28,6 +28,8 @@ class Routes:
     by_version: Mapping[str, Loaded] = field(default_factory=dict)
     candidate: Loaded | None = None
     rule: routing.Rule = routing.NOBODY
+    spare: Loaded | None = None
+    """Who answers where the champion cannot; the champion itself where it is the spare."""
 
     def answering(self, version: str | None, caller: routing.Caller) -> Loaded | None:
         """Choose who answers this caller, by number where the call names one."""
@@ -61,6 +63,7 @@ def _table(loaded: Iterable[Loaded], rules: Mapping[str, routing.Rule]) -> Table
     models: dict[str, dict[str, Loaded]] = {}
     champions: dict[str, Loaded] = {}
     candidates: dict[str, Loaded] = {}
+    spares: dict[str, Loaded] = {}
     for one in loaded:
         answering = models.setdefault(one.model, {})
         if one.role in ANSWERS_BY_NUMBER:
@@ -69,16 +72,24 @@ def _table(loaded: Iterable[Loaded], rules: Mapping[str, routing.Rule]) -> Table
             champions[one.model] = one
         elif one.role is Role.CANDIDATE:
             candidates[one.model] = one
+        if one.role is Role.SPARE or _stands_in(one, rules):
+            spares[one.model] = one
     routes = {
         model: Routes(
             champions.get(model),
             MappingProxyType(by_version),
             candidates.get(model),
             rules.get(model, routing.NOBODY),
+            spares.get(model),
         )
         for model, by_version in models.items()
     }
     return Table(MappingProxyType(routes))
+
+
+def _stands_in(one: Loaded, rules: Mapping[str, routing.Rule]) -> bool:
+    rule = rules.get(one.model)
+    return one.role is Role.CHAMPION and rule is not None and rule.spare == one.digest
 
 
 class Runtime:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from serving_agent.loaded import Loaded
 from serving_agent.plan import Key, Role
 
+ANSWERING = frozenset({Role.CHAMPION, Role.SPARE})
 logger = logging.getLogger(__name__)
 
 
@@ -49,9 +50,11 @@ class SelfCheck:
             self._note(one, answers=self._ask(one))
 
     def is_wedged(self) -> bool:
-        """Tell whether none of those that answer callers answers us."""
-        said = [one.answers for one in self._loaded() if one.role is Role.CHAMPION]
-        return bool(said) and not any(answers is not False for answers in said)
+        """Tell whether none of those that answer callers answers us, nor a spare in its place."""
+        there = list(self._loaded())
+        well = {one.model for one in there if one.role in ANSWERING and one.answers is not False}
+        champions = {one.model for one in there if one.role is Role.CHAMPION}
+        return bool(champions) and not champions & well
 
     def _ask(self, one: Loaded) -> bool:
         key = (one.model, one.digest)

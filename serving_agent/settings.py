@@ -91,6 +91,9 @@ class Settings(BaseSettings):
     dear_ms: float = Field(default=0.5, gt=0)
     """What takes longer is scored by the workers; handing it over costs a fifth of that."""
 
+    spare_deadline_factor: float = Field(default=4.0, ge=1)
+    """Times the latency budget, for each transaction of a call: when a spare answers instead."""
+
     check_seconds: float = Field(default=5.0, gt=0)
     """How often each version in memory is asked for its golden transaction."""
     check_patience: float = Field(default=10.0, gt=0)

@@ -1,9 +1,10 @@
 """What a document wants of this very agent, by its tier, labels and name."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from serving_agent import plan, routing
-from serving_agent.documents import Document
+from serving_agent.documents import Document, ModelDocument
 from serving_agent.plan import Wanted
 from serving_agent.state import Identity
 
@@ -25,9 +26,16 @@ def wanted_of(document: Document | None, identity: Identity) -> list[Wanted]:
 def rules_of(
     document: Document | None, identity: Identity, *, is_overridden: Callable[[str], bool]
 ) -> dict[str, routing.Rule]:
-    """Say by model who reaches its candidate: nobody where somebody on this host rolled back."""
+    """Say by model who reaches candidate and spare: nobody where this host rolled back."""
     models = document.payload.models if document else []
     return {
-        one.model: routing.NOBODY if is_overridden(one.model) else one.switch.rule(identity.name)
+        one.model: routing.NOBODY if is_overridden(one.model) else _rule(one, identity)
         for one in models
     }
+
+
+def _rule(one: ModelDocument, identity: Identity) -> routing.Rule:
+    rule = one.switch.rule(identity.name)
+    if one.spare is None:
+        return rule
+    return replace(rule, spare=one.spare.digest, stopped=one.champion is None)

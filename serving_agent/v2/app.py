@@ -5,23 +5,15 @@ requests than the agent can hold are turned away at once, because one that
 waits for seconds is of no use to a payment.
 """
 
-import asyncio
 import hmac
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, TypeVar, TypeVarTuple
-
-from numpy.typing import NDArray
-from onnxruntime.capi.onnxruntime_pybind11_state import (
-    InvalidArgument,
-)
 
 from serving_agent.errors import BadRequest
-from serving_agent.loaded import Loaded, rows_of
+from serving_agent.loaded import Loaded
 from serving_agent.metrics import CONTENT_TYPE, Metrics
 from serving_agent.ports import Recorder
 from serving_agent.runtime import Routes, Runtime
@@ -39,13 +31,11 @@ from serving_agent.v2.http import (
     reply,
     send_response,
 )
-
-T = TypeVar("T")
-Ts = TypeVarTuple("Ts")
+from serving_agent.v2.spares import Spares
+from serving_agent.v2.workers import Workers
 
 logger = logging.getLogger(__name__)
 
-QUEUE_PER_THREAD = 32
 GROUP_HEADER = b"lockgate-group"
 PIPELINE_HEADER = b"lockgate-pipeline-digest"
 MODEL_METHODS = {"": "GET", "config": "GET", "stats": "GET", "ready": "GET", "infer": "POST"}
@@ -80,6 +70,7 @@ class Options:
     token: str | None
     bounds: Bounds
     threads: int
+    spare_deadline_factor: float
 
 
 @dataclass(slots=True)
@@ -102,9 +93,14 @@ class App:
         self._runtime, self._gate, self._options = runtime, gate, options
         self._recorder, self._metrics = recorder, metrics
         self._token = f"Bearer {options.token}".encode() if options.token else None
-        self._pool = ThreadPoolExecutor(options.threads, thread_name_prefix="score")
-        self._queued = 0
         self.admission = Admission(options.bounds, metrics.turned_away)
+        self._workers = Workers("score", options.threads, self.admission)
+        self._spares = Spares(
+            self._workers,
+            # A champion that hangs holds all of its workers, and none of these.
+            Workers("spare", options.threads, self.admission),
+            factor=options.spare_deadline_factor,
+        )
         self._refusals = metrics.refusals
         self._fixed: dict[tuple[str, str], Callable[[_Exchange], Awaitable[Response]]] = {
             ("GET", "/v2"): self._server,
@@ -185,7 +181,7 @@ class App:
             return await self._infer(exchange, model, version)
         loaded, routes = self._find(model, version)
         if rest == ["ready"]:
-            return await self._model_ready(loaded)
+            return await self._model_ready(loaded, routes.spare if version is None else None)
         about = {"config": describe.config, "stats": describe.stats}.get("/".join(rest))
         content = about(loaded) if about else describe.model(loaded, routes)
         return reply(content, headers=loaded.headers)
@@ -230,7 +226,7 @@ class App:
 
     def _acquire(
         self, model: str, version: str | None, asked: infer.Asked, group: bytes | None
-    ) -> Loaded:
+    ) -> tuple[Loaded, Routes]:
         """Choose who answers this caller, and take part in what is in flight there."""
         while True:
             loaded, routes = self._find(model, version)
@@ -242,16 +238,15 @@ class App:
                 loaded = chosen
             # Refused only if it was told to leave since the table was read; then the table is new.
             if loaded.acquire():
-                return loaded
+                return loaded, routes
 
-    async def _model_ready(self, loaded: Loaded) -> Response:
-        if self._gate.draining or not loaded.acquire():
+    async def _model_ready(self, loaded: Loaded, spare: Loaded | None) -> Response:
+        if self._gate.draining:
             return reply({"name": loaded.model, "ready": False}, status=503)
-        try:
-            dear = loaded.is_dear()
-            passed = (await self._in_pool(loaded.check)) if dear else loaded.check()
-        finally:
-            loaded.release()
+        if spare is None or spare is loaded:
+            passed = await self._workers.check(loaded)
+        else:
+            loaded, passed = await self._spares.check(loaded, spare)
         content = {"name": loaded.model, "ready": passed}
         return reply(content, status=200 if passed else 503, headers=loaded.headers)
 
@@ -263,17 +258,23 @@ class App:
         body = await self.admission.body(heads, exchange.receive, exchange.held)
         started = time.perf_counter()
         asked = infer.parse(body, json_length=heads.get(binary.LENGTH_HEADER))
-        loaded = self._acquire(model, version, asked, heads.get(GROUP_HEADER))
+        chosen, routes = self._acquire(model, version, asked, heads.get(GROUP_HEADER))
         try:
-            call = infer.read(asked, loaded, pipeline=heads.get(PIPELINE_HEADER))
-            outputs = await self._run(loaded, call)
-            response = infer.write(call, loaded, outputs)
+            pipeline = heads.get(PIPELINE_HEADER)
+            loaded, call = chosen, infer.read(asked, chosen, pipeline=pipeline)
+            if routes.spare is None or version is not None or chosen is not routes.champion:
+                outputs = await self._workers.run(loaded, call)
+                response = infer.write(call, loaded, outputs)
+            else:
+                found = await self._spares.score(asked, call, routes, pipeline=pipeline)
+                loaded, call, outputs, instead = found
+                response = infer.write(call, loaded, outputs, instead=instead)
         except Exception as exc:
             if not isinstance(exc, BadRequest):
-                loaded.count(milliseconds=0.0, failed=True)
+                chosen.count(milliseconds=0.0, failed=True)
             raise
         finally:
-            loaded.release()
+            chosen.release()
         latency_ms = (time.perf_counter() - started) * 1000
         score = infer.score_of(call, loaded, outputs)
         loaded.count(milliseconds=latency_ms, failed=False, score=score)
@@ -281,23 +282,3 @@ class App:
             return response
         answer = infer.answer(call, loaded, score=score, latency_ms=latency_ms)
         return replace(response, then=partial(self._recorder.answered, answer))
-
-    async def _run(self, loaded: Loaded, call: infer.Call) -> list[NDArray[Any]]:
-        """Score what is cheap here, what is dear in a worker: that costs more than a small tree."""
-        rows = rows_of(call.inputs)
-        try:
-            if loaded.is_dear(rows):
-                asked = time.perf_counter()
-                return await self._in_pool(partial(loaded.run, call.feeds, rows=rows, asked=asked))
-            return loaded.run(call.feeds, rows=rows)
-        except InvalidArgument as exc:
-            raise BadRequest(f"the model does not take these inputs: {exc}"[:500]) from exc
-
-    async def _in_pool(self, do: Callable[[*Ts], T], *args: *Ts) -> T:
-        if self._queued >= self._options.threads * QUEUE_PER_THREAD:
-            raise self.admission.overloaded("queue", "too many requests at once")
-        self._queued += 1
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._pool, do, *args)
-        finally:
-            self._queued -= 1

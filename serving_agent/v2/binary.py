@@ -22,7 +22,11 @@ class Tail:
     """What follows the JSON, handed out piece by piece."""
 
     def __init__(self, content: bytes) -> None:
-        self._content = memoryview(content)
+        self._whole = self._content = memoryview(content)
+
+    def rewind(self) -> None:
+        """Begin anew, to be read for another version."""
+        self._content = self._whole
 
     def take(self, size: object) -> memoryview:
         if not isinstance(size, int) or isinstance(size, bool) or size < 0:

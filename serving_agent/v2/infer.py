@@ -12,7 +12,7 @@ from serving_agent import tensors
 from serving_agent.errors import BadRequest
 from serving_agent.loaded import Loaded, rows_of
 from serving_agent.ports import Answer, Tensor
-from serving_agent.routing import GROUP, Caller
+from serving_agent.routing import GROUP, Caller, Instead
 from serving_agent.v2 import binary, parameters, strict
 from serving_agent.v2.http import Response
 from serving_agent.v2.parameters import Parameters
@@ -20,6 +20,7 @@ from serving_agent.v2.parameters import Parameters
 MAX_ID = 256
 MOST_INPUTS = 1000
 PIPELINE = "pipeline_digest"
+SPARE_HEADER = b"lockgate-spare"
 _encode = msgspec.json.Encoder().encode
 
 
@@ -220,7 +221,10 @@ def _fits(shape: list[int], declared: tuple[int, ...]) -> bool:
     return all(want in (-1, got) for got, want in zip(shape, declared, strict=True))
 
 
-def write(call: Call, loaded: Loaded, outputs: list[NDArray[Any]]) -> Response:
+def write(
+    call: Call, loaded: Loaded, outputs: list[NDArray[Any]], *, instead: Instead | None = None
+) -> Response:
+    """Put an answer down; ``instead`` says why it is the spare's."""
     described: list[dict[str, Any]] = []
     pieces: list[bytes] = []
     for name in call.outputs:
@@ -234,6 +238,10 @@ def write(call: Call, loaded: Loaded, outputs: list[NDArray[Any]]) -> Response:
     about: dict[str, Any] = {"digest": loaded.digest}
     if call.clipped:
         about["clipped"] = call.clipped
+    headers = loaded.headers
+    if instead is not None:
+        about["spare"] = instead.value
+        headers = [*headers, (SPARE_HEADER, instead.value.encode())]
     content = _encode(
         {
             "model_name": loaded.model,
@@ -244,10 +252,10 @@ def write(call: Call, loaded: Loaded, outputs: list[NDArray[Any]]) -> Response:
         }
     )
     if not pieces:
-        return Response(200, content, loaded.headers)
+        return Response(200, content, headers)
     length = (binary.LENGTH_HEADER, str(len(content)).encode())
     body = b"".join((content, *pieces))
-    return Response(200, body, [*loaded.headers, length], binary.CONTENT_TYPE)
+    return Response(200, body, [*headers, length], binary.CONTENT_TYPE)
 
 
 def score_of(call: Call, loaded: Loaded, outputs: list[NDArray[Any]]) -> float | None:

@@ -20,18 +20,21 @@ from .versions import make
 
 
 class Faulty:
-    """ONNX Runtime with a version in it, and a switch: to hang, or to answer wrongly."""
+    """ONNX Runtime with a version in it, and switches: to hang, to fail, to answer wrongly."""
 
     def __init__(self, content: bytes) -> None:
         self._inference = onnxruntime.InferenceSession(content)
         self.goes_on = threading.Event()
         self.goes_on.set()
         self.off = 0.0
+        self.fails = False
         self.asked = 0
 
     def run(self, names: list[str], inputs: dict[str, Any]) -> list[Any]:
         self.asked += 1
         self.goes_on.wait(60)
+        if self.fails:
+            raise RuntimeError("the runtime is broken")
         return [output + self.off for output in self._inference.run(names, inputs)]
 
 
