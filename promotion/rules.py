@@ -24,10 +24,13 @@ LEGAL = frozenset(
 KIND_BY_TARGET_STATE = {"dark": "deploy_dark", "production": "promote", "retired": "retire"}
 
 
-def may_ask(*, state: str, kind: str) -> Verdict:
+def may_ask(*, state: str, kind: str, is_spare: bool = False) -> Verdict:
     """Whether a deployment in ``state`` can go where a request of ``kind`` leads."""
     if (state, kind) in LEGAL:
         return Allowed()
+    if is_spare:
+        reason = "It is the spare there; roll back to it, or drop it as spare first."
+        return Denied("illegal_transition", reason)
     reasons = {
         ("production", "promote"): "It answers there already.",
         ("dark", "deploy_dark"): "It is dark there already.",
@@ -42,6 +45,25 @@ def may_ask(*, state: str, kind: str) -> Verdict:
         ("retired", "promote"): "It is retired there; deploy it dark again first.",
     }
     return Denied("illegal_transition", reasons.get((state, kind), f"No way leads from {state}."))
+
+
+def may_be_spare(
+    *, state: str, was_champion: bool, barred: bool, undecided: bool, inspected: bool
+) -> Verdict:
+    """Whether a version may answer when the champion fails: nothing that is in doubt does."""
+    if not was_champion:
+        return Denied("not_a_former_champion", "It was never champion here.")
+    if state != "retired":
+        return Denied("not_retired", f"It is in {state} here; a spare is a retired champion.")
+    if barred:
+        reason = "It was taken away for good; it returns by a new test and approval only."
+        return Denied("barred", reason)
+    if undecided:
+        reason = "It was taken away by a rollback, and nobody has decided what becomes of it."
+        return Denied("waits_for_a_decision", reason)
+    if not inspected:
+        return Denied("not_inspected", "It has not passed inspection.")
+    return Allowed()
 
 
 def may_approve(

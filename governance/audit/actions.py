@@ -59,6 +59,8 @@ class Action(StrEnum):
     DEPLOYMENT_PROMOTED = "deployment.promoted"
     DEPLOYMENT_BAKED = "deployment.baked"
     DEPLOYMENT_RESTORED = "deployment.restored"
+    DEPLOYMENT_NAMED_SPARE = "deployment.named_spare"
+    DEPLOYMENT_DROPPED_SPARE = "deployment.dropped_spare"
     DEPLOYMENT_RETIRED = "deployment.retired"
     DEPLOYMENT_DISMISSED = "deployment.dismissed"
     DEPLOYMENT_RELEASED = "deployment.released"

@@ -156,6 +156,13 @@ class RollbackIn(fields.Strict):
     to = fields.Integer(min_value=1, max_value=NUMBER_LIMIT, required=False, default=None)
 
 
+class SpareIn(fields.Strict):
+    """Which former champion answers when the champion fails, and why."""
+
+    version = fields.Integer(min_value=1, max_value=NUMBER_LIMIT)
+    reason = fields.Text()
+
+
 class HistoryIn(fields.Strict):
     """Which history is right, and why."""
 

@@ -178,7 +178,7 @@ class StopView(ApiView):
         operation_id="stop_model", request=ReasonIn, responses={201: OpenApiTypes.OBJECT}
     )
     def post(self, request: HttpRequest, environment: str, model: str) -> Response:
-        """Take the champion away without a successor; callers get 503."""
+        """Take the champion away without a successor; callers get 503, or the spare's answers."""
         body = ReasonIn(data=request.data)
         body.is_valid(raise_exception=True)
         made = stops.stop(

@@ -17,6 +17,7 @@ from promotion.api import (
     policies,
     promotions,
     rollouts,
+    spares,
     waivers,
     webhooks,
 )
@@ -62,6 +63,7 @@ urlpatterns = [
         promotions.RollbackView.as_view(),
     ),
     path("environments/<str:environment>/models/<str:model>/stop", promotions.StopView.as_view()),
+    path("environments/<str:environment>/models/<str:model>/spare", spares.SpareView.as_view()),
     path("incidents", incidents.IncidentsView.as_view()),
     path("incidents/<uuid:pk>", incidents.IncidentView.as_view()),
     path("incidents/<uuid:pk>/close", incidents.CloseView.as_view()),

@@ -8,6 +8,7 @@ r"""A deployment: one model version in one environment.
      v                   v  |                      v  |
      +----------------> retired <------------------+--'
 
+A former champion also returns by ``keep_as_spare``, to answer when the champion fails.
 A candidate that came straight from trained and is called off before the commit goes
 back there: ``recall``.
 
@@ -77,7 +78,8 @@ class Deployment(models.Model):
     switched_generation = models.BigIntegerField(default=0, editable=False)
     """Generation of the live target's state by which it last became champion."""
     barred = models.BooleanField(default=False, editable=False)
-    """It left by a guard, an incident or a NACK: back only by ``retest`` and approval."""
+    """It left by a guard, an incident or a NACK, or an operator dismissed it: back only by
+    ``retest`` and approval."""
     undecided_since = models.DateTimeField(null=True, editable=False)
     """Since when it waits for somebody to say: tested again, or retired for good."""
     changed_at = models.DateTimeField(default=timezone.now, editable=False)
@@ -98,6 +100,11 @@ class Deployment(models.Model):
                 fields=["model", "environment"],
                 condition=models.Q(role="candidate"),
                 name="one_candidate_per_model_and_environment",
+            ),
+            models.UniqueConstraint(
+                fields=["model", "environment"],
+                condition=models.Q(role="spare"),
+                name="one_spare_per_model_and_environment",
             ),
             models.CheckConstraint(
                 condition=models.Q(state="production") ^ models.Q(role=""),
@@ -123,6 +130,11 @@ class Deployment(models.Model):
                 condition=~models.Q(role="champion") | models.Q(champion_at__isnull=False),
                 name="a_champion_since_some_time",
             ),
+            models.CheckConstraint(
+                condition=~models.Q(role="spare")
+                | models.Q(champion_at__isnull=False, barred=False),
+                name="a_spare_was_champion_and_did_not_fail",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -130,6 +142,9 @@ class Deployment(models.Model):
 
     def was_champion(self) -> bool:
         return self.champion_at is not None and not self.barred
+
+    def is_decided(self) -> bool:
+        return self.undecided_since is None
 
     @transition(field=state, source=State.TRAINED, target=State.DARK)
     def deploy_dark(self) -> None: ...
@@ -178,6 +193,15 @@ class Deployment(models.Model):
     def restore(self, at: datetime) -> None:
         self.role, self.champion_at, self.hold = self.Role.CHAMPION, at, self.Hold.NONE
         self.undecided_since = None
+
+    @transition(
+        field=state,
+        source=State.RETIRED,
+        target=State.PRODUCTION,
+        conditions=[was_champion, is_decided],  # type: ignore[list-item]  # as above
+    )
+    def keep_as_spare(self) -> None:
+        self.role, self.hold = self.Role.SPARE, self.Hold.NONE
 
     def take_championship(self, at: datetime) -> None:
         """Become the one that answers. The old champion has stepped back before."""

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.db.models import OuterRef, Subquery
 from django.urls import reverse
 from django.utils import timezone
 
@@ -99,24 +100,37 @@ def _incidents(sight: Sight) -> list[Alarm]:
 
 
 def _stopped(sight: Sight, *, answering: set[observed.Place]) -> list[Alarm]:
-    """Models that were stopped and answer nobody since."""
+    """Models that were stopped and have no champion since; a spare may answer."""
     rows = Request.objects.filter(
         sight.reach.rows(), kind=Request.Kind.STOP, state__in=["executing", "done"]
     )
     each = ("model_id", "environment_id")
+    spare = Deployment.objects.filter(
+        model=OuterRef("model"), environment=OuterRef("environment"), role=Deployment.Role.SPARE
+    )
     newest = rows.order_by(*each, "-created_at").distinct(*each)
     return [
         Alarm(
             row.environment.slug,
-            f"{row.model.name} is stopped: nobody answers, and callers get 503.",
+            f"{row.model.name} is stopped: {_who_answers(row)}",
             row.created_at,
             "Roll it back, or promote a version.",
             reverse("roll_back", args=[row.environment.slug, row.model.name]),
             "Roll back",
         )
-        for row in newest.select_related("model", "environment")
+        for row in newest.select_related("model", "environment").annotate(
+            spare=Subquery(spare.values("version__number")[:1])
+        )
         if (row.model.name, row.environment.slug) not in answering
     ]
+
+
+def _who_answers(stopped: Request) -> str:
+    """Say who answers for what was stopped; the spare's number is read with the request."""
+    spare = getattr(stopped, "spare", None)
+    if spare is None:
+        return "nobody answers, and callers get 503."
+    return f"version {spare}, the spare, answers."
 
 
 def _undecided(sight: Sight) -> list[Alarm]:

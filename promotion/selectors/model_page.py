@@ -11,9 +11,10 @@ from governance.errors import NotFound
 from governance.models import Environment
 from promotion.models import Agent, Deployment
 from promotion.placement import EVERYWHERE, Placement
-from promotion.selectors import observed, placements
+from promotion.selectors import observed, placements, spares
 from promotion.selectors.decided import Decided
 from promotion.selectors.observed import Champion
+from promotion.verdicts import Allowed
 from registry.models import ModelVersion, RegisteredModel
 
 VERSIONS = 100
@@ -38,6 +39,10 @@ class Place:
     champion: Champion | None
     former: list["Former"]
     """Former champions that are kept here and may be rolled back to, the latest first."""
+    spare: Deployment | None
+    """The one that answers when the champion fails."""
+    fit: list["Former"]
+    """Former champions that may be named spare, the latest first."""
     is_stopped: bool
     """A version answered here once, and none answers now."""
     placement: Placement
@@ -57,7 +62,7 @@ class Former:
 
     @property
     def effect(self) -> str:
-        """What a rollback to it would do on each agent."""
+        """From where, on each agent, it would come."""
         parts = [
             (self.in_memory, "in memory on {}: at once"),
             (self.on_disk, "on disk of {}: as soon as it is loaded"),
@@ -170,7 +175,7 @@ def model_page(name: str, sight: Sight, *, now: datetime) -> ModelPage:
     versions = list(model.versions.select_related("inspection")[:VERSIONS])
     deployments = list(
         Deployment.objects.filter(model=model, environment__in=[e.pk for e in environments])
-        .select_related("model", "version", "environment")
+        .select_related("model", "version__inspection", "environment")
         .order_by("-champion_at", "pk")
     )
     states = {(row.version_id, row.environment_id): row for row in deployments}
@@ -215,6 +220,12 @@ def _places(
                 place,
                 champions.get(place.slug),
                 [_former(row, counted, now=now) for row in here if may_return(row)],
+                spare=next((row for row in here if row.role == Deployment.Role.SPARE), None),
+                fit=[
+                    _former(row, counted, now=now)
+                    for row in here
+                    if isinstance(spares.fitness(row), Allowed)
+                ],
                 is_stopped=place.slug not in champions
                 and any(row.champion_at is not None for row in here),
                 placement=placement,
@@ -253,7 +264,8 @@ def _former(row: Deployment, agents: list[Agent], *, now: datetime) -> Former:
 def may_return(row: Deployment) -> bool:
     """Tell whether a rollback may bring this former champion back."""
     kept = row.state == Deployment.State.RETIRED and row.hold == Deployment.Hold.PREVIOUS
-    return row.was_champion() and (kept or row.role == Deployment.Role.BAKE)
+    loaded = row.role in {Deployment.Role.BAKE, Deployment.Role.SPARE}
+    return row.was_champion() and (kept or loaded)
 
 
 def _metric(version: ModelVersion, name: str) -> object:

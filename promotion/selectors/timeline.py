@@ -59,6 +59,8 @@ WORDS: Mapping[str, tuple[str, str]] = {
     Action.DEPLOYMENT_PROMOTED: ("decided: answers callers", "champion"),
     Action.DEPLOYMENT_BAKED: ("decided: stepped back, stays loaded", "bake"),
     Action.DEPLOYMENT_RESTORED: ("decided: restored, answers callers again", "champion"),
+    Action.DEPLOYMENT_NAMED_SPARE: ("decided: answers when the champion fails", "spare"),
+    Action.DEPLOYMENT_DROPPED_SPARE: ("decided: no longer spare, retired", "retired"),
     Action.DEPLOYMENT_RETIRED: ("decided: retired", "retired"),
     Action.DEPLOYMENT_DISMISSED: ("decided: stays retired", "retired"),
     Action.DEPLOYMENT_RELEASED: ("released the retired files", "retired"),

@@ -36,7 +36,7 @@ def dismiss(*, environment: str, model: str, version: int, reason: str, actor: A
         raise Conflict(message, code="nothing_to_decide", state=deployment.state)
     was_held = deployment.hold == Deployment.Hold.PREVIOUS
     deployment.undecided_since, deployment.hold = None, Deployment.Hold.NONE
-    deployment.changed_at = now
+    deployment.barred, deployment.changed_at = True, now
     deployment.save()
     journal.deployment(Action.DEPLOYMENT_DISMISSED, deployment, None, reason=reason)
     if was_held:

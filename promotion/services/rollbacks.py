@@ -87,7 +87,7 @@ def _former(rows: list[Deployment], *, to: int | None) -> Deployment:
         for d in rows
         if d.was_champion()
         and (
-            d.role == Deployment.Role.BAKE
+            d.role in {Deployment.Role.BAKE, Deployment.Role.SPARE}
             or (d.state == Deployment.State.RETIRED and d.hold == Deployment.Hold.PREVIOUS)
         )
     ]

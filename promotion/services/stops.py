@@ -18,7 +18,7 @@ from promotion.services.journal import Journal
 @records_refusals
 @transaction.atomic
 def stop(*, environment: str, model: str, reason: str, actor: Actor) -> Request:
-    """Let nobody answer for a model; callers get 503 until a rollback or a promotion.
+    """Take the champion away; callers get 503, or the spare's answers, until one is back.
 
     Needs no approval and waits for nobody. It pre-empts a running rollout of the same
     model. The champion is retired and kept, so that a rollback brings it back, unless an
@@ -69,9 +69,10 @@ def stop(*, environment: str, model: str, reason: str, actor: Actor) -> Request:
 
 
 def _retire(rows: list[Deployment], *, request: Request, journal: Journal, now: datetime) -> None:
-    """Retire all that answers or is loaded to answer: none of them exists beside no champion."""
+    """Retire all that answers or is loaded to answer, but the spare: this is what it is for."""
     for deployment in rows:
-        if deployment.state != Deployment.State.PRODUCTION:
+        is_spare = deployment.role == Deployment.Role.SPARE
+        if deployment.state != Deployment.State.PRODUCTION or is_spare:
             continue
         deployment.retire()
         deployment.changed_at = now

@@ -55,9 +55,7 @@ def _cell(cell: Cell, address: tuple[str, str], known: Known) -> str:
         if not (cell.others or cell.darks or cell.flights or cell.waiting):
             return said
     else:
-        said = (
-            f'<span class="cell-none">{"not here" if cell.is_empty() else "nobody answers"}</span>'
-        )
+        said = f'<span class="cell-none">{_without_champion(cell)}</span>'
     return said + "".join(
         (
             *(_other(row.role, row.number, address) for row in cell.others),
@@ -66,6 +64,12 @@ def _cell(cell: Cell, address: tuple[str, str], known: Known) -> str:
             *(_waiting(request.id, request.number) for request in cell.waiting),
         )
     )
+
+
+def _without_champion(cell: Cell) -> str:
+    if any(row.role == "spare" for row in cell.others):
+        return "the spare answers"
+    return "not here" if cell.is_empty() else "nobody answers"
 
 
 def _champion(row: Decided, address: tuple[str, str]) -> str:
@@ -115,6 +119,9 @@ def _doubt(one: Finding, *, is_switching: bool) -> str:
 
 def _other(role: str, version: int, address: tuple[str, str]) -> str:
     before, after = address
+    if role == "spare":
+        link = f'<a href="{before}{version}{after}">{_shape(role)} spare v{version}</a>'
+        return f'<div class="cell-line">{link}</div>'
     link = f'<a href="{before}{version}{after}">{_shape(role)} v{version}</a>'
     return f'<div class="cell-line">{link}{_note(role)}</div>'
 

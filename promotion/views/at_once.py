@@ -48,7 +48,7 @@ def stop(request: HttpRequest, environment: str, name: str) -> HttpResponse:
             environment=environment, model=model, reason=reason, actor=actor_of(request)
         )
 
-    done = "It is stopped. Agents unload it one by one, and answer its callers 503."
+    done = "It is stopped. Agents unload it one by one. Without a spare they answer callers 503."
     return _at_once(request, environment, name, template="stop.html", act=act, done=done)
 
 

@@ -200,6 +200,18 @@ API: tuple[Row, ...] = (
         body={**REASON, "labels": {}},
     ),
     row(
+        "POST api/v1/environments/<str:environment>/models/<str:model>/spare",
+        OPERATOR.deployed(),
+        body={**REASON, "version": 2},
+        then=409,
+    ),
+    row(
+        "DELETE api/v1/environments/<str:environment>/models/<str:model>/spare",
+        OPERATOR.deployed(),
+        body=REASON,
+        then=409,
+    ),
+    row(
         "POST api/v1/environments/<str:environment>/models/<str:model>"
         "/versions/<int:number>/dismiss",
         OPERATOR.deployed(),
@@ -456,6 +468,13 @@ PAGES: tuple[Row, ...] = (
         "POST environments/<slug:environment>/models/<slug:name>/placement/",
         OPERATOR.deployed(),
         body=REASON,
+    ),
+    row("GET environments/<slug:environment>/models/<slug:name>/spare/", OPERATOR.deployed()),
+    row(
+        "POST environments/<slug:environment>/models/<slug:name>/spare/",
+        OPERATOR.deployed(),
+        body={**REASON, "version": "2"},
+        then=409,
     ),
     row(
         "GET environments/<slug:environment>/models/<slug:name>/versions/<int:number>/dismiss/",

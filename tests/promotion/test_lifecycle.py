@@ -23,6 +23,7 @@ LEGAL = {
     ("production", "retire", "retired"),
     ("retired", "retest", "dark"),
     ("retired", "restore", "production"),
+    ("retired", "keep_as_spare", "production"),
 }
 ARROWS = {(source, target) for source, _, target in LEGAL}
 STATES = Deployment.State.values
@@ -117,7 +118,7 @@ class Row:
 
     def be(self, state):
         """Go to a state by legal arrows."""
-        role = "spare" if state == "production" else ""
+        role = "bake" if state == "production" else ""
         path = {"production": ["production"], "dark": ["dark"], "retired": ["retired"]}
         for step in path.get(state, []):
             self.set(state=step, role=role, champion_at=NOW if state == "retired" else None)
@@ -151,7 +152,7 @@ def test_sql_knows_the_same_arrows(world, application_role):
         row.be(source)
         before = row.now()
         assert before[0] == source
-        columns = {"state": target, "role": "spare" if target == "production" else ""}
+        columns = {"state": target, "role": "bake" if target == "production" else ""}
 
         if (source, target) not in ARROWS:
             with pytest.raises(IntegrityError, match="no arrow leads"):

@@ -313,7 +313,11 @@ def _rules(environment: Environment, tier: str) -> tuple[PolicyRow, Rules]:
 
 
 def _refuse_if_illegal(deployment: Deployment, kind: str) -> None:
-    verdict = rules.may_ask(state=deployment.state, kind=kind)
+    verdict = rules.may_ask(
+        state=deployment.state,
+        kind=kind,
+        is_spare=deployment.role == Deployment.Role.SPARE,
+    )
     if not verdict:
         raise Conflict(verdict.reason, code=verdict.rule, state=deployment.state)
 

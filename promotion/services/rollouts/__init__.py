@@ -10,7 +10,7 @@ from promotion.services.rollouts.advancing import advance, advance_target
 from promotion.services.rollouts.beginning import begin, begin_switched, supersede
 from promotion.services.rollouts.context import load
 from promotion.services.rollouts.staging import bar, step_down
-from promotion.services.rollouts.steps import abort, release_the_oldest
+from promotion.services.rollouts.steps import abort, release_beyond, release_the_oldest
 
 __all__ = [
     "abort",
@@ -20,6 +20,7 @@ __all__ = [
     "begin",
     "begin_switched",
     "load",
+    "release_beyond",
     "release_the_oldest",
     "step_down",
     "supersede",

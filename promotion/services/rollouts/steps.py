@@ -222,9 +222,14 @@ def _was_rolled_back(context: Context, outgoing: Deployment) -> bool:
 
 def release_the_oldest(request: Request, *, journal: Journal) -> None:
     """Keep the files of the last champions only, after ``request`` has retired one more."""
+    release_beyond(request.deployment, request, journal=journal)
+
+
+def release_beyond(retired: Deployment, request: Request | None, *, journal: Journal) -> None:
+    """Keep the files of the last champions of its model only, where this one is."""
     held = Deployment.objects.filter(
-        model=request.model_id,
-        environment=request.environment_id,
+        model=retired.model_id,
+        environment=retired.environment_id,
         hold=Deployment.Hold.PREVIOUS,
     ).select_related("version", "model", "environment")
     for deployment in held.order_by("-champion_at")[HELD_CHAMPIONS:]:
