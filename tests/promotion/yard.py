@@ -28,6 +28,7 @@ from promotion.services import (
     requests,
     rollbacks,
     rollouts,
+    spares,
     stops,
     sweeping,
 )
@@ -138,6 +139,23 @@ class Yard:
 
     def stop(self, model: int) -> None:
         stops.stop(
+            environment="prod-eu",
+            model=_pick(MODELS, model),
+            reason="chance",
+            actor=self.actors["omar"],
+        )
+
+    def name_spare(self, model: int, version: int) -> None:
+        spares.name_spare(
+            environment="prod-eu",
+            model=_pick(MODELS, model),
+            version=1 + version % VERSIONS,
+            reason="chance",
+            actor=self.actors["omar"],
+        )
+
+    def drop_spare(self, model: int) -> None:
+        spares.drop_spare(
             environment="prod-eu",
             model=_pick(MODELS, model),
             reason="chance",
@@ -302,6 +320,8 @@ WEIGHTS: dict[str, tuple[int, int]] = {
     "expire": (1, 1),
     "roll_back": (4, 3),
     "stop": (1, 1),
+    "name_spare": (4, 2),
+    "drop_spare": (1, 1),
     "obey": (14, 1),
     "everybody": (8, 0),
     "refuse": (3, 2),
