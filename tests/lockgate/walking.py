@@ -2,6 +2,7 @@
 
 import os
 import pty
+import signal
 import subprocess
 import sys
 import threading
@@ -84,10 +85,17 @@ def signing(client: Client, decision: str = "approve") -> Callable[[], None]:
     return sign
 
 
+def _hear_interrupts() -> None:
+    """Let children hear Ctrl-C, also where the tests run in the background of a shell."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 class Terminal:
     """``lockgate`` on a terminal of its own."""
 
     def __init__(self, *arguments: str, environ: dict[str, str]) -> None:
+        _hear_interrupts()
         ours, theirs = pty.openpty()
         self._ours = ours
         self.process = subprocess.Popen(

@@ -43,7 +43,7 @@ def broker(monkeypatch) -> Iterator[type]:
 
     monkeypatch.setattr(wake, "_breaker", wake._Breaker())
     yield Broker
-    current_app.pool.force_close_all()
+    current_app.pool.force_close_all(close_pool=False)
 
 
 def status(version: ModelVersion) -> str:
