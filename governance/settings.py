@@ -157,6 +157,7 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_PUBLISH_RETRY = False
 # A dead broker must not hold up a request; a dead worker's task comes back after N seconds.
+CELERY_BROKER_POOL_ACQUIRE_TIMEOUT = 5.0
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "visibility_timeout": 60,
     "unacked_restore_interval": 1,

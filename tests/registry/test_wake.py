@@ -2,7 +2,6 @@
 
 import socket
 import time
-from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
@@ -33,7 +32,7 @@ def register(asha, files, manifest, encode):
 
 
 @pytest.fixture
-def broker(monkeypatch) -> Iterator[type]:
+def broker(monkeypatch) -> type:
     """Point Celery at another broker, and forget that one was ever down."""
 
     class Broker:
@@ -42,8 +41,7 @@ def broker(monkeypatch) -> Iterator[type]:
             monkeypatch.setattr(current_app.conf, "broker_write_url", url)
 
     monkeypatch.setattr(wake, "_breaker", wake._Breaker())
-    yield Broker
-    current_app.pool.force_close_all(close_pool=False)
+    return Broker
 
 
 def status(version: ModelVersion) -> str:
