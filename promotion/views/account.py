@@ -9,7 +9,7 @@ from django.views.decorators.http import require_http_methods
 from governance.errors import GovernanceError, Invalid
 from governance.services import people
 from governance.services import sign_in as credentials
-from promotion.views.frame import STATUS, actor_of, framed, page, problems_of, user_of
+from promotion.views.frame import actor_of, framed, page, user_of
 
 
 @sensitive_post_parameters()
@@ -26,9 +26,7 @@ def password(request: HttpRequest) -> HttpResponse:
         else:
             messages.success(request, "Your password is changed. Your other sessions have ended.")
             return HttpResponseRedirect(reverse("environments"))
-    context = {"nav": "", "error": error, "problems": problems_of(error) if error else {}}
-    status = STATUS.get(type(error), 400) if error else 200
-    return framed(request, "password.html", context, status=status)
+    return framed(request, "password.html", {"nav": ""}, error=error)
 
 
 def _change(request: HttpRequest) -> None:

@@ -5,16 +5,14 @@ from collections.abc import Callable
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
-from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
-from governance import access
-from governance.access import Permission
-from governance.errors import GovernanceError, Invalid, NotFound
+from governance.errors import GovernanceError, Invalid
 from promotion.models import Request
-from promotion.selectors import incidents, model_page
+from promotion.selectors import incidents
 from promotion.services import rollbacks, stops
-from promotion.views.frame import STATUS, actor_of, framed, page, problems_of, visible
+from promotion.views.frame import actor_of, framed, page, text_of
+from promotion.views.operating import operated
 
 Act = Callable[[str, str], Request]
 LONGEST_NUMBER = 9
@@ -55,21 +53,11 @@ def stop(request: HttpRequest, environment: str, name: str) -> HttpResponse:
 def _at_once(
     request: HttpRequest, environment: str, name: str, *, template: str, act: Act, done: str
 ) -> HttpResponse:
-    places = visible(request).only(environment)
-    if not places:
-        message = f"There is no environment {environment}."
-        raise NotFound(message)
-    found = model_page.model_page(name, places, now=timezone.now())
-    access.require(
-        actor_of(request),
-        Permission.OPERATE,
-        environment=places[0],
-        group=found.model.group,
-    )
+    place, found = operated(request, environment, name)
     error: GovernanceError | None = None
     if request.method == "POST":
         try:
-            row = act(name, request.POST.get("reason", "").replace("\r\n", "\n"))
+            row = act(name, text_of(request.POST, "reason"))
         except GovernanceError as refusal:
             error = refusal
         else:
@@ -79,13 +67,10 @@ def _at_once(
         "nav": "models",
         "place": found.places[0],
         "model": found.model,
-        "by_incident": incidents.is_open_of(found.model, places[0]),
+        "by_incident": incidents.is_open_of(found.model, place),
         "form": request.POST,
-        "error": error,
-        "problems": problems_of(error) if error else {},
     }
-    status = STATUS.get(type(error), 400) if error else 200
-    return framed(request, template, context, status=status)
+    return framed(request, template, context, error=error)
 
 
 def _number(text: str) -> int:

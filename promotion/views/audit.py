@@ -12,7 +12,7 @@ from governance.audit import behind
 from governance.errors import GovernanceError, Invalid
 from governance.services import access_log, sealing
 from promotion.selectors.audit_page import FILTERS, audit_page
-from promotion.views.frame import STATUS, actor_of, framed, page, problems_of
+from promotion.views.frame import actor_of, framed, page, text_of
 
 LARGEST = 2**63 - 1
 
@@ -43,7 +43,7 @@ def history(request: HttpRequest) -> HttpResponse:
     error: GovernanceError | None = None
     if request.method == "POST":
         try:
-            sealing.adopt(reason=request.POST.get("reason", "").replace("\r\n", "\n"), actor=actor)
+            sealing.adopt(reason=text_of(request.POST, "reason"), actor=actor)
         except GovernanceError as refusal:
             error = refusal
         else:
@@ -55,11 +55,8 @@ def history(request: HttpRequest) -> HttpResponse:
         "lost": lost,
         "next_epoch": lost.epoch + 1 if lost else 0,
         "form": request.POST,
-        "error": error,
-        "problems": problems_of(error) if error else {},
     }
-    status = STATUS.get(type(error), 400) if error else 200
-    return framed(request, "log_history.html", context, status=status)
+    return framed(request, "log_history.html", context, error=error)
 
 
 def _refuse_odd(filters: dict[str, str]) -> None:

@@ -10,17 +10,16 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from governance import access
 from governance.access import Permission
-from governance.errors import Forbidden, GovernanceError, NotFound
+from governance.errors import Forbidden, GovernanceError
 from promotion.selectors import promotion_page, version_page
 from promotion.services import passwords, publishing, requests
 from promotion.views.frame import (
-    STATUS,
     actor_of,
     framed,
     page,
-    problems_of,
+    place_of,
+    text_of,
     user_of,
-    visible,
 )
 from promotion.views.promotions import shown
 
@@ -30,10 +29,7 @@ from promotion.views.promotions import shown
 @page
 def break_glass(request: HttpRequest, environment: str, name: str, number: int) -> HttpResponse:
     """Say what is skipped, what is not, and what is owed; then do it."""
-    places = visible(request).only(environment)
-    if not places:
-        message = f"There is no environment {environment}."
-        raise NotFound(message)
+    places = place_of(request, environment)
     version = version_page.find(name, number, places)
     found = publishing.rules_of(places[0].pk, version.model.risk_tier)
     named = frozenset(found[1].break_glass_roles if found else ())
@@ -51,7 +47,7 @@ def break_glass(request: HttpRequest, environment: str, name: str, number: int) 
                 model=name,
                 version=number,
                 environment=environment,
-                reason=form.get("reason", "").replace("\r\n", "\n"),
+                reason=text_of(form, "reason"),
                 ticket=form.get("ticket", ""),
                 user=user_of(request),
                 password=secret,
@@ -68,11 +64,8 @@ def break_glass(request: HttpRequest, environment: str, name: str, number: int) 
         "place": places[0],
         "rules": found[1] if found else None,
         "form": request.POST,
-        "error": error,
-        "problems": problems_of(error) if error else {},
     }
-    status = STATUS.get(type(error), 400) if error else 200
-    return framed(request, "break_glass.html", context, status=status)
+    return framed(request, "break_glass.html", context, error=error)
 
 
 @sensitive_post_parameters("password")
@@ -97,7 +90,7 @@ def review(request: HttpRequest, pk: UUID) -> HttpResponse:
             user=user_of(request),
             password=secret,
             verdict=form.get("verdict", ""),
-            comment=form.get("comment", "").replace("\r\n", "\n"),
+            comment=text_of(form, "comment"),
             actor=actor_of(request),
         )
     except GovernanceError as error:

@@ -14,7 +14,7 @@ from governance.errors import GovernanceError
 from promotion.models import Comment
 from promotion.selectors import policies, promotion_page
 from promotion.services import comments
-from promotion.views.frame import actor_of, page
+from promotion.views.frame import actor_of, page, text_of
 from promotion.views.policies import shown_request
 from promotion.views.promotions import shown
 
@@ -52,7 +52,7 @@ def _said(
     request: HttpRequest, pk: UUID, service: Callable[..., Comment]
 ) -> GovernanceError | None:
     """Keep what the form says; return why it could not be."""
-    text = request.POST.get("text", "").replace("\r\n", "\n")
+    text = text_of(request.POST, "text")
     try:
         service(request_id=pk, text=text, actor=actor_of(request))
     except GovernanceError as error:

@@ -7,10 +7,16 @@ from django.views.decorators.http import require_http_methods
 
 from governance import access
 from governance.access import Permission
-from governance.errors import GovernanceError, NotFound
+from governance.errors import GovernanceError
 from promotion.selectors import version_page
 from promotion.services import dismissals
-from promotion.views.frame import STATUS, actor_of, framed, page, problems_of, visible
+from promotion.views.frame import (
+    actor_of,
+    framed,
+    page,
+    place_of,
+    text_of,
+)
 
 CONSEQUENCE = (
     "Its files leave the agents, and no rollback brings it back. To test it again instead, leave"
@@ -23,16 +29,13 @@ CONSEQUENCE = (
 @page
 def dismiss(request: HttpRequest, environment: str, name: str, number: int) -> HttpResponse:
     """Say what the two ways are; then retire it for good."""
-    places = visible(request).only(environment)
-    if not places:
-        message = f"There is no environment {environment}."
-        raise NotFound(message)
+    places = place_of(request, environment)
     found = version_page.find(name, number, places)
     access.require(
         actor_of(request), Permission.OPERATE, environment=places[0], group=found.model.group
     )
     back = reverse("version", args=[name, number])
-    reason = request.POST.get("reason", "").replace("\r\n", "\n")
+    reason = text_of(request.POST, "reason")
     error: GovernanceError | None = None
     if request.method == "POST":
         try:
@@ -56,8 +59,5 @@ def dismiss(request: HttpRequest, environment: str, name: str, number: int) -> H
         "hidden": {},
         "back": back,
         "reason": reason,
-        "error": error,
-        "problems": problems_of(error) if error else {},
     }
-    status = STATUS.get(type(error), 400) if error else 200
-    return framed(request, "confirm.html", context, status=status)
+    return framed(request, "confirm.html", context, error=error)

@@ -16,7 +16,14 @@ from governance.errors import GovernanceError
 from promotion.models import Agent
 from promotion.selectors import fleet as selector
 from promotion.services import agents
-from promotion.views.frame import STATUS, actor_of, framed, live, page, problems_of, visible
+from promotion.views.frame import (
+    actor_of,
+    framed,
+    live,
+    page,
+    text_of,
+    visible,
+)
 
 
 @require_GET
@@ -117,7 +124,7 @@ def _changed(
     place = agent.target.environment
     access.require(actor_of(request), Permission.OPERATE, environment=place)
     words = {"name": agent.name, "place": place.slug}
-    reason = request.POST.get("reason", "").replace("\r\n", "\n")
+    reason = text_of(request.POST, "reason")
     error: GovernanceError | None = None
     if request.method == "POST":
         try:
@@ -135,8 +142,5 @@ def _changed(
         "hidden": hidden or {},
         "back": f"{reverse('fleet')}#agent-{agent.pk}",
         "reason": reason,
-        "error": error,
-        "problems": problems_of(error) if error else {},
     }
-    status = STATUS.get(type(error), 400) if error else 200
-    return framed(request, "confirm.html", context, status=status)
+    return framed(request, "confirm.html", context, error=error)

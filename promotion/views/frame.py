@@ -79,6 +79,24 @@ def visible(request: HttpRequest) -> Sight:
     return access.sight(actor_of(request))
 
 
+def place_of(request: HttpRequest, environment: str) -> Sight:
+    """The one environment a page is about.
+
+    Raises:
+        NotFound: there is none of that name, or none that this person may see.
+    """
+    found = visible(request).only(environment)
+    if not found:
+        message = f"There is no environment {environment}."
+        raise NotFound(message)
+    return found
+
+
+def text_of(form: Mapping[str, str], field: str) -> str:
+    """What was written in a field, with the line ends of everybody else: browsers send two."""
+    return form.get(field, "").replace("\r\n", "\n")
+
+
 def operable_places(request: HttpRequest) -> set[str]:
     """Names of the environments whose agents this person operates."""
     rows = access.environments(actor_of(request), Permission.OPERATE, group="")
@@ -90,10 +108,13 @@ def framed(
     template: str,
     context: Mapping[str, object],
     *,
-    status: int = 200,
+    error: GovernanceError | None = None,
     environments: Sight | None = None,
 ) -> HttpResponse:
-    """Render a whole page inside the frame: navigation, what is abnormal, what waits for me."""
+    """Render a whole page inside the frame: navigation, what is abnormal, what waits for me.
+
+    With an error, its form is shown again: what was refused, which fields, and the status of that.
+    """
     actor = actor_of(request)
     places = visible(request) if environments is None else environments
     held = access.roles_of(actor)
@@ -104,7 +125,10 @@ def framed(
         "waiting_count": promotions.count_waiting(actor),
         "may_audit": bool(held & ROLES[Permission.AUDIT]),
         "may_see_people": bool(held & ROLES[Permission.SEE_PEOPLE]),
+        "error": error,
+        "problems": problems_of(error) if error else {},
     }
+    status = STATUS.get(type(error), 400) if error else 200
     return render(request, template, {**frame, **context}, status=status)
 
 

@@ -13,7 +13,7 @@ from governance.access import Permission
 from governance.errors import GovernanceError
 from promotion.selectors import histories as selector
 from promotion.services import histories
-from promotion.views.frame import STATUS, actor_of, framed, page, problems_of
+from promotion.views.frame import actor_of, framed, page, text_of
 
 
 @require_http_methods(["GET", "POST"])
@@ -31,7 +31,7 @@ def history(request: HttpRequest, pk: UUID) -> HttpResponse:
                 environment=place.slug,
                 tier=target.tier,
                 decision=request.POST.get("decision", ""),
-                reason=request.POST.get("reason", "").replace("\r\n", "\n"),
+                reason=text_of(request.POST, "reason"),
                 actor=actor_of(request),
             )
         except GovernanceError as refusal:
@@ -45,8 +45,5 @@ def history(request: HttpRequest, pk: UUID) -> HttpResponse:
         "question": selector.question(target, now=timezone.now()),
         "form": request.POST,
         "back": back,
-        "error": error,
-        "problems": problems_of(error) if error else {},
     }
-    status = STATUS.get(type(error), 400) if error else 200
-    return framed(request, "history.html", context, status=status)
+    return framed(request, "history.html", context, error=error)

@@ -15,7 +15,7 @@ from promotion.models import Incident
 from promotion.selectors import incidents as selector
 from promotion.selectors import model_page
 from promotion.services import incidents as service
-from promotion.views.frame import STATUS, actor_of, framed, page, problems_of, visible
+from promotion.views.frame import actor_of, framed, page, text_of, visible
 from registry.models import RegisteredModel
 
 
@@ -50,7 +50,7 @@ def open_one(request: HttpRequest) -> HttpResponse:
                 model=form.get("model", ""),
                 severity=form.get("severity", ""),
                 title=form.get("title", ""),
-                detail=form.get("detail", "").replace("\r\n", "\n"),
+                detail=text_of(form, "detail"),
                 actor=actor_of(request),
             )
         except GovernanceError as refusal:
@@ -66,11 +66,8 @@ def open_one(request: HttpRequest) -> HttpResponse:
         ),
         "severities": Incident.Severity.values,
         "form": form,
-        "error": error,
-        "problems": problems_of(error) if error else {},
     }
-    status = STATUS.get(type(error), 400) if error else 200
-    return framed(request, "open_incident.html", context, status=status)
+    return framed(request, "open_incident.html", context, error=error)
 
 
 @require_http_methods(["GET", "POST"])
@@ -84,7 +81,7 @@ def close(request: HttpRequest, pk: UUID) -> HttpResponse:
         environment=found.environment,
         group=found.model.group if found.model else None,
     )
-    resolution = request.POST.get("resolution", "").replace("\r\n", "\n")
+    resolution = text_of(request.POST, "resolution")
     error: GovernanceError | None = None
     if request.method == "POST":
         try:
@@ -98,11 +95,8 @@ def close(request: HttpRequest, pk: UUID) -> HttpResponse:
         "nav": "incidents",
         "incident": found,
         "resolution": resolution,
-        "error": error,
-        "problems": problems_of(error) if error else {},
     }
-    status = STATUS.get(type(error), 400) if error else 200
-    return framed(request, "close_incident.html", context, status=status)
+    return framed(request, "close_incident.html", context, error=error)
 
 
 def _handled(request: HttpRequest) -> list[Environment]:

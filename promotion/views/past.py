@@ -9,7 +9,7 @@ from django.views.decorators.http import require_GET
 from governance.errors import GovernanceError, NotFound
 from promotion import replay
 from promotion.selectors import past
-from promotion.views.frame import STATUS, framed, page, problems_of, visible
+from promotion.views.frame import framed, page, visible
 
 WRITTEN = "%Y-%m-%dT%H:%M:%SZ"
 EXACT = "%Y-%m-%dT%H:%M:%S.%fZ"
@@ -42,8 +42,5 @@ def as_of(request: HttpRequest, environment: str) -> HttpResponse:
         "asked": asked,
         "found": found,
         "steps_back": [(words, f"{now - back:{WRITTEN}}") for words, back in STEPS_BACK],
-        "error": error,
-        "problems": problems_of(error) if error else {},
     }
-    status = STATUS.get(type(error), 400) if error else 200
-    return framed(request, "as_of.html", context, status=status)
+    return framed(request, "as_of.html", context, error=error)

@@ -3,15 +3,12 @@
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
-from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
-from governance import access
-from governance.access import Permission
-from governance.errors import GovernanceError, Invalid, NotFound
-from promotion.selectors import model_page
+from governance.errors import GovernanceError, Invalid
 from promotion.services import placements
-from promotion.views.frame import STATUS, actor_of, framed, page, problems_of, visible
+from promotion.views.frame import actor_of, framed, page, text_of
+from promotion.views.operating import operated
 
 LONGEST_NUMBER = 5
 
@@ -20,14 +17,7 @@ LONGEST_NUMBER = 5
 @page
 def place(request: HttpRequest, environment: str, name: str) -> HttpResponse:
     """Say where it runs and where it would; then do it."""
-    places = visible(request).only(environment)
-    if not places:
-        message = f"There is no environment {environment}."
-        raise NotFound(message)
-    found = model_page.model_page(name, places, now=timezone.now())
-    access.require(
-        actor_of(request), Permission.OPERATE, environment=places[0], group=found.model.group
-    )
+    _, found = operated(request, environment, name)
     error: GovernanceError | None = None
     if request.method == "POST":
         try:
@@ -47,11 +37,8 @@ def place(request: HttpRequest, environment: str, name: str) -> HttpResponse:
         "place": found.places[0],
         "model": found.model,
         "form": form,
-        "error": error,
-        "problems": problems_of(error) if error else {},
     }
-    status = STATUS.get(type(error), 400) if error else 200
-    return framed(request, "place.html", context, status=status)
+    return framed(request, "place.html", context, error=error)
 
 
 def _place(request: HttpRequest, environment: str, name: str) -> None:
@@ -67,7 +54,7 @@ def _place(request: HttpRequest, environment: str, name: str) -> None:
             "labels": _labels(request.POST.get("labels", "")),
             "minimum": int(minimum) if minimum else None,
         },
-        reason=request.POST.get("reason", "").replace("\r\n", "\n"),
+        reason=text_of(request.POST, "reason"),
         actor=actor_of(request),
     )
 

@@ -17,7 +17,15 @@ from promotion.policies import Policy as Rules
 from promotion.selectors import policies as selectors
 from promotion.services import passwords, policy_requests, requests
 from promotion.services import policies as services
-from promotion.views.frame import STATUS, actor_of, framed, page, problems_of, user_of, visible
+from promotion.views.frame import (
+    actor_of,
+    framed,
+    page,
+    problems_of,
+    text_of,
+    user_of,
+    visible,
+)
 from promotion.views.trials import LAST, Trial, tried
 
 
@@ -93,11 +101,9 @@ def shown_request(
         "is_requester": (found.requester_kind, found.requester_id) == (actor.kind, actor.id),
         "may_comment": access.allowed(actor, Permission.COMMENT, environment=found.environment),
         "form": request.POST,
-        "error": error,
         "problems": named(error) if error else {},
     }
-    status = STATUS.get(type(error), 400) if error else 200
-    return framed(request, "policy_request.html", context, status=status)
+    return framed(request, "policy_request.html", context, error=error)
 
 
 def _sign(request: HttpRequest, pk: UUID) -> None:
@@ -113,7 +119,7 @@ def _sign(request: HttpRequest, pk: UUID) -> None:
         request_id=pk,
         user=user,
         password=secret,
-        comment=form.get("comment", "").replace("\r\n", "\n"),
+        comment=text_of(form, "comment"),
         content_hash=form.get("content_hash", ""),
         actor=actor_of(request),
     )
@@ -187,11 +193,9 @@ def _shown(
         ),
         "form": request.POST,
         "text": request.POST.get("document", found.text),
-        "error": error,
         "problems": named(error) if error else {},
     }
-    status = STATUS.get(type(error), 400) if error else 200
-    return framed(request, "policy.html", context, status=status)
+    return framed(request, "policy.html", context, error=error)
 
 
 def named(error: GovernanceError) -> dict[str, str]:

@@ -17,12 +17,11 @@ from promotion.selectors.progress import progress as progress_of
 from promotion.selectors.promotions import promotions_page
 from promotion.services import passwords, requests
 from promotion.views.frame import (
-    STATUS,
     actor_of,
     framed,
     live,
     page,
-    problems_of,
+    text_of,
     user_of,
     visible,
 )
@@ -88,7 +87,7 @@ def sign(request: HttpRequest, pk: UUID) -> HttpResponse:
             user=user_of(request),
             password=secret,
             meaning=meaning,
-            comment=form.get("comment", "").replace("\r\n", "\n"),
+            comment=text_of(form, "comment"),
             content_hash=form.get("content_hash", ""),
             actor=actor_of(request),
         )
@@ -126,11 +125,8 @@ def withdraw(request: HttpRequest, pk: UUID) -> HttpResponse:
         "button": "Withdraw the request",
         "back": reverse("promotion", args=[pk]),
         "reason": request.POST.get("reason", ""),
-        "error": error,
-        "problems": problems_of(error) if error else {},
     }
-    status = STATUS.get(type(error), 400) if error else 200
-    return framed(request, "confirm.html", context, status=status)
+    return framed(request, "confirm.html", context, error=error)
 
 
 def shown(request: HttpRequest, pk: UUID, *, error: GovernanceError | None = None) -> HttpResponse:
@@ -152,11 +148,8 @@ def shown(request: HttpRequest, pk: UUID, *, error: GovernanceError | None = Non
         "may_break": _may_break(request, found),
         "is_requester": (row.requester_kind, row.requester_id) == (actor.kind, actor.id),
         "form": request.POST,
-        "error": error,
-        "problems": problems_of(error) if error else {},
     }
-    status = STATUS.get(type(error), 400) if error else 200
-    return framed(request, "promotion.html", context, status=status)
+    return framed(request, "promotion.html", context, error=error)
 
 
 def _may_sign(request: HttpRequest, found: promotion_page.PromotionPage) -> str:

@@ -18,7 +18,7 @@ from promotion.policies import TIERS
 from promotion.policies import Policy as Rules
 from promotion.selectors.policies import find_request, waiting_in
 from promotion.services import policies, policy_requests, publishing
-from promotion.views.frame import STATUS, actor_of, framed, page, problems_of
+from promotion.views.frame import actor_of, framed, page, text_of
 from promotion.views.policies import is_number, named
 from promotion.views.trials import Trial, tried
 
@@ -71,11 +71,9 @@ def propose(request: HttpRequest, environment: str) -> HttpResponse:
         "checked": _hash_of(trial.rules) if trial else "",
         "text": request.POST.get("document", draft.text),
         "form": request.POST,
-        "error": error,
         "problems": named(error) if error else {},
     }
-    status = STATUS.get(type(error), 400) if error else 200
-    return framed(request, "propose.html", context, status=status)
+    return framed(request, "propose.html", context, error=error)
 
 
 @require_http_methods(["GET", "POST"])
@@ -85,7 +83,7 @@ def withdraw(request: HttpRequest, pk: UUID) -> HttpResponse:
     found = find_request(pk)
     access.require(actor_of(request), Permission.VIEW, environment=found.environment)
     error: GovernanceError | None = None
-    reason = request.POST.get("reason", "").replace("\r\n", "\n")
+    reason = text_of(request.POST, "reason")
     if request.method == "POST":
         try:
             policy_requests.withdraw(request_id=pk, reason=reason, actor=actor_of(request))
@@ -102,11 +100,8 @@ def withdraw(request: HttpRequest, pk: UUID) -> HttpResponse:
         "button": "Withdraw the request",
         "back": reverse("policy_request", args=[pk]),
         "reason": reason,
-        "error": error,
-        "problems": problems_of(error) if error else {},
     }
-    status = STATUS.get(type(error), 400) if error else 200
-    return framed(request, "confirm.html", context, status=status)
+    return framed(request, "confirm.html", context, error=error)
 
 
 def _tier(request: HttpRequest) -> str:
@@ -145,7 +140,7 @@ def _submitted(request: HttpRequest, draft: Draft, trial: Trial) -> HttpResponse
         environment=draft.environment.slug,
         tier=draft.tier,
         document=trial.rules.model_dump(mode="json"),
-        reason=form.get("reason", "").replace("\r\n", "\n"),
+        reason=text_of(form, "reason"),
         follows=int(follows) if is_number(follows) else 0,
         actor=actor_of(request),
     )

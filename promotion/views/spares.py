@@ -3,15 +3,12 @@
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
-from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
-from governance import access
-from governance.access import Permission
-from governance.errors import GovernanceError, Invalid, NotFound
-from promotion.selectors import model_page
+from governance.errors import GovernanceError, Invalid
 from promotion.services import spares
-from promotion.views.frame import STATUS, actor_of, framed, page, problems_of, visible
+from promotion.views.frame import actor_of, framed, page, text_of
+from promotion.views.operating import operated
 
 LONGEST_NUMBER = 9
 DROP = "none"
@@ -21,14 +18,7 @@ DROP = "none"
 @page
 def spare(request: HttpRequest, environment: str, name: str) -> HttpResponse:
     """Say which version answers when the champion fails, and which could; then do it."""
-    places = visible(request).only(environment)
-    if not places:
-        message = f"There is no environment {environment}."
-        raise NotFound(message)
-    found = model_page.model_page(name, places, now=timezone.now())
-    access.require(
-        actor_of(request), Permission.OPERATE, environment=places[0], group=found.model.group
-    )
+    _, found = operated(request, environment, name)
     error: GovernanceError | None = None
     if request.method == "POST":
         try:
@@ -43,17 +33,14 @@ def spare(request: HttpRequest, environment: str, name: str) -> HttpResponse:
         "place": found.places[0],
         "model": found.model,
         "form": request.POST,
-        "error": error,
-        "problems": problems_of(error) if error else {},
     }
-    status = STATUS.get(type(error), 400) if error else 200
-    return framed(request, "spare.html", context, status=status)
+    return framed(request, "spare.html", context, error=error)
 
 
 def _decide(request: HttpRequest, environment: str, name: str) -> str:
     """Do what was chosen, and say what was done."""
     chosen = request.POST.get("version", "")
-    reason = request.POST.get("reason", "").replace("\r\n", "\n")
+    reason = text_of(request.POST, "reason")
     actor = actor_of(request)
     if chosen == DROP:
         spares.drop_spare(environment=environment, model=name, reason=reason, actor=actor)

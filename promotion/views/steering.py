@@ -13,7 +13,7 @@ from governance.access import Permission
 from governance.errors import GovernanceError, NotFound
 from promotion.models import Request, Rollout
 from promotion.services import steering
-from promotion.views.frame import STATUS, actor_of, framed, page, problems_of
+from promotion.views.frame import actor_of, framed, page, text_of
 
 SERVICES: Mapping[str, Callable[..., Request]] = {
     "pause": steering.pause,
@@ -38,7 +38,7 @@ def steer(request: HttpRequest, pk: UUID, verb: str) -> HttpResponse:
     )
     error: GovernanceError | None = None
     if request.method == "POST":
-        reason = request.POST.get("reason", "").replace("\r\n", "\n")
+        reason = text_of(request.POST, "reason")
         try:
             ended = SERVICES[verb](rollout_id=pk, reason=reason, actor=actor_of(request))
         except GovernanceError as refusal:
@@ -55,11 +55,8 @@ def steer(request: HttpRequest, pk: UUID, verb: str) -> HttpResponse:
         "button": f"{word} the rollout",
         "back": reverse("promotion", args=[row.pk]),
         "reason": request.POST.get("reason", ""),
-        "error": error,
-        "problems": problems_of(error) if error else {},
     }
-    status = STATUS.get(type(error), 400) if error else 200
-    return framed(request, "confirm.html", context, status=status)
+    return framed(request, "confirm.html", context, error=error)
 
 
 def _find(pk: UUID) -> Rollout:

@@ -16,7 +16,7 @@ from promotion.selectors.promotion_page import gates, signed_sentence
 from promotion.selectors.promotions import KINDS, Together, waiting_together
 from promotion.services import passwords, requests
 from promotion.services.requests import MOST_TOGETHER, Signature
-from promotion.views.frame import STATUS, actor_of, framed, page, problems_of, user_of
+from promotion.views.frame import actor_of, framed, page, text_of, user_of
 from promotion.views.promotions import MEANINGS
 
 WHY = {
@@ -78,11 +78,8 @@ def sign_together(request: HttpRequest, environment: str, kind: str) -> HttpResp
         "later": max(0, len(found) - MOST_TOGETHER),
         "meanings": MEANINGS.items(),
         "form": request.POST,
-        "error": error,
-        "problems": problems_of(error) if error else {},
     }
-    status = STATUS.get(type(error), 400) if error else 200
-    return framed(request, "together.html", context, status=status)
+    return framed(request, "together.html", context, error=error)
 
 
 def _sign(request: HttpRequest) -> list[Request]:
@@ -98,7 +95,7 @@ def _sign(request: HttpRequest) -> list[Request]:
         user=user,
         password=secret,
         meaning=form.get("meaning", ""),
-        comment=form.get("comment", "").replace("\r\n", "\n"),
+        comment=text_of(form, "comment"),
         actor=actor_of(request),
     )
 

@@ -14,7 +14,14 @@ from promotion.policy_parts import WaivableGate
 from promotion.selectors import version_page
 from promotion.selectors.promotion_page import GATES
 from promotion.services import waivers
-from promotion.views.frame import STATUS, actor_of, framed, page, problems_of, user_of, visible
+from promotion.views.frame import (
+    actor_of,
+    framed,
+    page,
+    text_of,
+    user_of,
+    visible,
+)
 
 
 @require_http_methods(["GET", "POST"])
@@ -35,7 +42,7 @@ def waive(request: HttpRequest, name: str, number: int) -> HttpResponse:
                 version=number,
                 environment=form.get("environment", ""),
                 gate=form.get("gate", ""),
-                reason=form.get("reason", "").replace("\r\n", "\n"),
+                reason=text_of(form, "reason"),
                 hours=_hours(form.get("hours", "")),
                 user=user_of(request),
                 actor=actor,
@@ -51,11 +58,8 @@ def waive(request: HttpRequest, name: str, number: int) -> HttpResponse:
         "places": places,
         "gates": [(gate, GATES.get(gate, gate)) for gate in get_args(WaivableGate)],
         "form": form,
-        "error": error,
-        "problems": problems_of(error) if error else {},
     }
-    status = STATUS.get(type(error), 400) if error else 200
-    return framed(request, "waive.html", context, status=status)
+    return framed(request, "waive.html", context, error=error)
 
 
 def _hours(text: str) -> float:
