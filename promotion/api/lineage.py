@@ -2,14 +2,16 @@
 
 from collections.abc import Mapping
 
+from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request as HttpRequest
 from rest_framework.response import Response
 
 from governance.api.authentication import actor_of
 from governance.api.base import ApiView
+from governance.api.parsing import query
 from governance.services import access_log
 from promotion.lineage.body import canonical
 from promotion.services import lineage
@@ -44,6 +46,10 @@ class LineageView(ApiView):
 
     @extend_schema(
         operation_id="show_lineage",
+        parameters=[
+            OpenApiParameter("as_of", OpenApiTypes.DATETIME, description="as of when"),
+            OpenApiParameter("size", OpenApiTypes.INT64, description="of so many entries"),
+        ],
         responses={
             (200, "application/json"): OpenApiTypes.OBJECT,
             (200, "text/html"): OpenApiTypes.STR,
@@ -52,7 +58,8 @@ class LineageView(ApiView):
     def get(self, request: HttpRequest, name: str, number: int) -> Response:
         """Make the lineage report of a version. Reading it is noted in the access log."""
         actor = actor_of(request)
-        document = lineage.report(name, number, actor)
+        asked = lineage.as_of(query(request, "as_of", "size"), now=timezone.now())
+        document = lineage.report(name, number, actor, as_of=asked)
         access_log.note(
             kind=access_log.LOG_READ,
             principal=actor.label,

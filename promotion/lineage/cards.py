@@ -1,12 +1,25 @@
-"""What a version is: its inventory card, its files, where it comes from, and its evidence."""
+"""What a version is: its inventory card, its files, and where it comes from.
 
-from collections.abc import Mapping, Sequence
+What the manifest leaves out, a model card that came later may fill in; it never
+overrides, and is shown with the entry by which it was added.
+"""
 
-from promotion.lineage.sources import NOT_SUPPLIED, Card, Json
+from collections.abc import Iterable, Mapping, Sequence
+
+from promotion.lineage.sources import NONE, NOT_SUPPLIED, Card, Json, mapping, rows
+
+MODEL_CARD = "model_card"
+BY_MANIFEST = "the manifest, sealed when the version was registered"
 
 
-def inventory(card: Card) -> Json:
-    """Say what the organisation knows of the model."""
+def inventory(card: Card, *, evidence: Iterable[Json]) -> Json:
+    """Say what the organisation knows of the model.
+
+    Args:
+        evidence: what was attested later, as ``validation.attested`` tells it.
+    """
+    given = list(evidence)
+    later = [row for row in given if row["kind"] == MODEL_CARD]
     return {
         "model": card.model,
         "model_id": card.model_id,
@@ -14,16 +27,21 @@ def inventory(card: Card) -> Json:
         "digest": card.digest,
         "owner": _or_gap(card.owner),
         "developers": list(card.authors) or NOT_SUPPLIED,
-        "validator": NOT_SUPPLIED,
+        "validator": _validators(given),
         "purpose": _or_gap(card.purpose),
         "risk_tier": _or_gap(card.risk_tier),
         "regimes": list(card.regimes) or NOT_SUPPLIED,
-        "group": _or_gap(card.group),
+        "group": card.group or NONE,
         "optimised_for": _or_gap(card.metric),
         "limits": dict(card.limits) or NOT_SUPPLIED,
         "latency_budget_ms": _or_gap(card.latency_budget_ms),
-        "limitations": _or_gap(card.manifest.get("limitations")),
-        "retention": NOT_SUPPLIED,
+        "exposure": _added("exposure", later),
+        "limitations": _added("limitations", later),
+        "vendor": _added("vendor", later),
+        "upstream": [str(row.get("id")) for row in rows(card.manifest.get("datasets"))]
+        or NOT_SUPPLIED,
+        "downstream": _added("downstream", later),
+        "retention": _added("retention", later),
     }
 
 
@@ -41,7 +59,7 @@ def artifact(card: Card) -> Json:
         "outputs": _or_gap(manifest.get("outputs")),
         "score": _or_gap(manifest.get("score")),
         "inspection": {
-            "status": card.inspection,
+            "status": card.inspection or NOT_SUPPLIED,
             "reasons": list(card.inspection_reasons),
             "facts": dict(card.inspection_facts) or NOT_SUPPLIED,
         },
@@ -52,28 +70,39 @@ def artifact(card: Card) -> Json:
 def origin(card: Card) -> Json:
     """Say how it came to be, as its manifest says."""
     manifest = card.manifest
-    training = _mapping(manifest.get("training"))
+    training = mapping(manifest.get("training"))
     return {
-        "said_by": "the manifest, sealed when the version was registered",
+        "said_by": BY_MANIFEST,
         "run": _or_gap(training.get("run")),
         "commit": _or_gap(training.get("commit")),
+        "container": _or_gap(training.get("container")),
         "parameters": _or_gap(training.get("parameters")),
         "seed": _or_gap(training.get("seed")),
         "pipeline_digest": _or_gap(manifest.get("pipeline_digest")),
-        "datasets": [_dataset(row) for row in _rows(manifest.get("datasets"))] or NOT_SUPPLIED,
+        "datasets": [_dataset(row) for row in rows(manifest.get("datasets"))] or NOT_SUPPLIED,
         "environment_lock": _or_gap(manifest.get("environment_lock")),
         "parents": _or_gap(manifest.get("parents")),
     }
 
 
-def validation(card: Card) -> Json:
-    """Say what training measured. Reports of a validator are not kept yet."""
-    return {
-        "metrics": _or_gap(card.manifest.get("metrics")),
-        "measured_by": "the training run, as the manifest says",
-        "reports": NOT_SUPPLIED,
-        "findings": NOT_SUPPLIED,
+def _validators(given: Iterable[Json]) -> object:
+    """Who reported on it without having made it."""
+    found = {
+        str(person)
+        for row in given
+        if row["kind"] == "validation_report" and row["independent"] is True
+        for person in _listed(row["persons"])
     }
+    return sorted(found) or NOT_SUPPLIED
+
+
+def _added(name: str, later: Iterable[Json]) -> object:
+    """What the newest model card says of something the registry does not ask for."""
+    for row in reversed(list(later)):
+        value = mapping(row["document"]).get(name)
+        if value not in (None, "", [], {}):
+            return {"said": value, "added_by_entry": row["entry"]}
+    return NOT_SUPPLIED
 
 
 def _dataset(row: Mapping[str, object]) -> Json:
@@ -90,9 +119,5 @@ def _or_gap(value: object) -> object:
     return value
 
 
-def _mapping(value: object) -> Mapping[str, object]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _rows(value: object) -> list[Mapping[str, object]]:
-    return [row for row in value if isinstance(row, Mapping)] if isinstance(value, list) else []
+def _listed(value: object) -> list[object]:
+    return value if isinstance(value, list) else []

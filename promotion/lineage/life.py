@@ -1,11 +1,19 @@
 """Who decided what about a version: requests, signatures, transitions and refused attempts."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from governance.audit.actions import Action
 from promotion import content
-from promotion.lineage.sources import ERASED, NOT_SUPPLIED, Asked, Json, Record, Sources
+from promotion.lineage.sources import (
+    ERASED,
+    NONE,
+    NOT_SUPPLIED,
+    Asked,
+    Json,
+    Record,
+    Sources,
+    rows,
+)
 
 ENDS = {
     Action.REQUEST_REJECTED: "rejected",
@@ -25,7 +33,7 @@ def states(own: Iterable[Record]) -> Json:
         if record.action.startswith("deployment."):
             found[record.environment] = {
                 "state": record.text("state"),
-                "role": record.text("role"),
+                "role": record.text("role") or NONE,
                 "since": record.at,
                 "entry": record.seq,
             }
@@ -40,13 +48,14 @@ def timeline(own: Iterable[Record]) -> list[Json]:
             "at": record.at,
             "action": record.action,
             "by": record.who(),
-            "environment": record.environment or None,
-            "request": record.request or None,
-            "state": record.facts.get("state"),
-            "role": record.facts.get("role"),
-            "said": _said(record),
+            "environment": record.environment or NONE,
+            "request": record.request or NONE,
+            "state": record.text("state") or NONE,
+            "role": (record.text("role") or NONE) if is_decision else NONE,
+            "said": said(record) or NONE,
         }
         for record in own
+        for is_decision in [record.action.startswith("deployment.")]
     ]
 
 
@@ -80,24 +89,7 @@ def requests(sources: Sources) -> list[Json]:
     ]
 
 
-def dark_evidence(asked: Iterable[Json]) -> list[Json]:
-    """Say what dark scores said when each request was judged, from the gate that reads them."""
-    return [
-        {
-            "request": request["id"],
-            "environment": request["environment"],
-            "frozen_at": request["at"],
-            "outcome": gate["outcome"],
-            "reason": gate["reason"],
-            **gate["facts"],
-        }
-        for request in asked
-        for gate in _listed(request["gates"])
-        if gate.get("gate") == "dark_pairs" and gate.get("facts")
-    ]
-
-
-def causes(records: Iterable[Record]) -> list[Json]:
+def causes(beside: Iterable[Record]) -> list[Json]:
     """List requests about other versions that moved this one, such as its successor's promotion."""
     return [
         {
@@ -110,8 +102,16 @@ def causes(records: Iterable[Record]) -> list[Json]:
             "reason": record.text("reason"),
             "entry": record.seq,
         }
-        for record in records
+        for record in beside
+        if record.action == Action.REQUEST_OPENED
     ]
+
+
+def said(record: Record) -> str:
+    """What people, or the system for them, gave as the reason; "" for nothing."""
+    if record.payload is None:
+        return ERASED
+    return next((str(record.facts[key]) for key in SAID if record.facts.get(key)), "")
 
 
 def _request(asked: Asked, records: list[Record], *, authors: frozenset[str]) -> Json:
@@ -135,12 +135,14 @@ def _request(asked: Asked, records: list[Record], *, authors: frozenset[str]) ->
         "approvals": approvals,
         "segregation": {
             "involved": sorted(frozenset(asked.persons) | authors),
+            "authors": sorted(authors),
             "signed": signed,
+            "executed_by": _executed_by(records),
             "holds": not (frozenset(signed) & (frozenset(asked.persons) | authors))
             and len(signed) == len(set(signed))
             and not is_alone,
         },
-        "break_glass": _broken(opened, records) if is_alone else None,
+        "break_glass": _broken(opened, records) if is_alone else NONE,
         "end": _end(records),
         "entries": [record.seq for record in records],
     }
@@ -167,6 +169,12 @@ def _broken(opened: Record, records: list[Record]) -> Json:
     }
 
 
+def _executed_by(records: list[Record]) -> object:
+    """Who carried it out: the system by itself, but for what one person does at once."""
+    found = [r for r in records if r.action in {Action.REQUEST_STARTED, Action.ROLLOUT_STARTED}]
+    return found[0].who() if found else NONE
+
+
 def _opened(records: list[Record]) -> Record | None:
     return next((r for r in records if r.action == Action.REQUEST_OPENED), None)
 
@@ -185,11 +193,7 @@ def _approval(record: Record) -> Json:
 
 
 def _gates(asked: Asked) -> list[Json]:
-    return [dict(gate) for gate in _listed(asked.evidence.get("gates"))]
-
-
-def _listed(value: object) -> list[Any]:
-    return value if isinstance(value, list) else []
+    return [dict(gate) for gate in rows(asked.evidence.get("gates"))]
 
 
 def _is_sealed(asked: Asked, shown: object) -> object:
@@ -212,9 +216,3 @@ def _end(records: list[Record]) -> Json:
                 "entry": record.seq,
             }
     return {"state": "not settled"}
-
-
-def _said(record: Record) -> str:
-    if record.payload is None:
-        return ERASED
-    return next((str(record.facts[key]) for key in SAID if record.facts.get(key)), "")

@@ -13,56 +13,84 @@ from collections.abc import Mapping
 import rfc8785
 
 from governance.audit import chain
-from promotion.lineage.sources import NOT_SUPPLIED, Json, Sources
+from governance.audit.actions import Action
+from promotion.lineage.sources import ERASED, Json, Record, Sources
 
 
-def completeness(sources: Sources, *, derived: Mapping[str, object]) -> Json:
-    """Count what there is, and hold the entries against the tables.
-
-    Args:
-        derived: the states per environment that follow from the entries alone.
-    """
+def completeness(sources: Sources) -> Json:
+    """Count what there is. Whether the tables say the same is held against the entries outside."""
     chain_ = sources.chain
-    replayed = {
-        place: (found["state"], found["role"])
-        for place, found in derived.items()
-        if isinstance(found, Mapping)
-    }
     return {
-        "object": f"model:{sources.card.model}",
+        "object": sources.object,
         "first": chain_[0].object_seq if chain_ else 0,
         "last": chain_[-1].object_seq if chain_ else 0,
         "entries_of_the_model": len(chain_),
         "entries_of_this_version": len(sources.own),
+        "entries_beside": len(sources.with_payloads()) - len(sources.own),
         "is_gapless": [r.object_seq for r in chain_] == list(range(1, len(chain_) + 1)),
         "by_action": dict(sorted(Counter(record.action for record in sources.own).items())),
-        "erased_payloads": [record.seq for record in sources.own if record.payload is None],
-        "entries_agree_with_tables": replayed == dict(sources.decided),
-        "periods_without_checkpoint": NOT_SUPPLIED,
+        "model_by_action": dict(sorted(Counter(record.action for record in chain_).items())),
+        "erased_payloads": [r.seq for r in sources.with_payloads() if r.payload is None],
+        "imported": "nothing: all that is told here was witnessed when it happened",
+        "reconciliation": "entries against tables, and periods without sealing: in the statement",
     }
 
 
 def annex(sources: Sources) -> Json:
     """Give the entries themselves: leaves of the whole chain, payloads of what concerns us."""
-    beside = (*sources.causes, *sources.policies, *sources.agents)
-    used = {record.seq: record for record in (*beside, *sources.own)}
+    used = sources.with_payloads()
     return {
         "how": (
             "hash = SHA-256 of a zero byte and the leaf; a leaf holds the hash of the entry"
-            " before it of the same object; payload_sha256 = SHA-256 of salt and payload"
+            " before it of the same object; payload_sha256 = SHA-256 of salt and payload;"
+            " sha256 of a document is that of its exact bytes"
+        ),
+        "inclusion": (
+            "proofs that these entries are in the sealed log lie in the bundle form of this"
+            " report, with its checkpoints and a verifier: Accept: application/zip"
         ),
         "chain": [{"seq": r.seq, "hash": r.hash, "leaf": r.leaf} for r in sources.chain],
         "others": [
             {"seq": r.seq, "hash": r.hash, "leaf": r.leaf}
-            for r in sorted(beside, key=lambda record: record.seq)
-            if r.object != f"model:{sources.card.model}"
+            for r in used
+            if r.object != sources.object
         ],
-        "payloads": [
-            {"seq": seq, "salt": record.salt, "payload": record.payload}
-            for seq, record in sorted(used.items())
-        ],
+        "payloads": [_payload(record) for record in used],
+        "documents": _documents(sources),
         "head": {"size": sources.size, "hash": sources.head},
     }
+
+
+def _payload(record: Record) -> Json:
+    if record.payload is None:
+        return {"seq": record.seq, "salt": ERASED, "payload": ERASED}
+    return {"seq": record.seq, "salt": record.salt, "payload": record.payload}
+
+
+def _documents(sources: Sources) -> list[Json]:
+    """The exact bytes of what entries name by its hash only: evidence frozen and attested."""
+    opened = {record.request for record in sources.own if record.request}
+    frozen = [
+        ("evidence", f"request:{asked.id}", asked.evidence)
+        for asked in sources.requests.values()
+        if asked.id in opened
+    ]
+    known = {r.subject for r in sources.own if r.action == Action.VERSION_ATTESTED}
+    given = [
+        (one.kind, f"attestation:{one.id}", one.document)
+        for one in sources.attested.values()
+        if f"attestation:{one.id}" in known
+    ]
+    texts = [(*row[:2], chain.canonical(dict(row[2]))) for row in (*frozen, *given)]
+    return [
+        {
+            "what": what,
+            "subject": subject,
+            "sha256": hashlib.sha256(text.encode()).hexdigest(),
+            "document": text,
+        }
+        for what, subject, text in sorted(texts)
+    ]
 
 
 def faults(document: Mapping[str, object]) -> list[str]:
@@ -106,7 +134,7 @@ def _payload_faults(proof: Mapping[str, list[Mapping[str, str]]]) -> list[str]:
     leaves = {entry["seq"]: entry["leaf"] for entry in (*proof["chain"], *proof["others"])}
     found = []
     for payload in proof["payloads"]:
-        if payload["payload"] is None:
+        if payload["salt"] == ERASED:
             continue
         salted = bytes.fromhex(payload["salt"]), payload["payload"].encode()
         named = json.loads(leaves.get(payload["seq"], "{}")).get("payload_sha256")

@@ -3,25 +3,26 @@
 from collections.abc import Iterable, Mapping
 
 from governance.audit.actions import Action
-from promotion.lineage.sources import Json, Record
+from promotion.lineage.sources import GOES_ON, NONE, Json, Record
 
 GONE = frozenset({Action.AGENT_LEFT, Action.AGENT_EVICTED, Action.AGENT_DECOMMISSIONED})
 """After these an agent answers nobody, as far as anybody knows."""
+SAYS = frozenset({Action.AGENT_CHANGED_SERVING})
 TIER_OF_KIND = {"deploy_dark": "dark", "retire": "dark"}
 """The tier a request's rollout works on; everything else works on the live one."""
 
 
 def intervals(agents: Iterable[Record], *, digest: str) -> list[Json]:
-    """Tell from when to when each agent said that the version answered its callers.
+    """Tell from when to before when each agent said that the version answered its callers.
 
-    ``until`` is None while it goes on. Times are the log's.
+    Times are the log's.
     """
     found: list[Json] = []
     running: dict[tuple[str, str], Json] = {}
     for record in agents:
-        if record.action in GONE:
+        if record.action in GONE or (record.action in SAYS and record.payload is None):
             now = frozenset[str]()
-        elif record.action == Action.AGENT_CHANGED_SERVING:
+        elif record.action in SAYS:
             now = _roles(record.facts.get("after"), digest)
         else:
             continue
@@ -29,20 +30,80 @@ def intervals(agents: Iterable[Record], *, digest: str) -> list[Json]:
             running.pop(key).update({"until": record.at, "ended_by": record.seq})
         for role in sorted(now):
             if (record.subject, role) not in running:
-                began: Json = {
-                    "agent": record.text("name"),
-                    "agent_id": record.subject.partition(":")[2],
-                    "environment": record.environment,
-                    "role": role,
-                    "generation": record.facts.get("generation"),
-                    "from": record.at,
-                    "began_by": record.seq,
-                    "until": None,
-                    "ended_by": None,
-                }
-                running[record.subject, role] = began
-                found.append(began)
+                running[record.subject, role] = _began(record, role)
+                found.append(running[record.subject, role])
     return found
+
+
+def gaps(agents: Iterable[Record], own: Iterable[Record]) -> list[Json]:
+    """Tell where nobody can say whether an agent answered with the version.
+
+    An agent that was evicted answers whoever calls it, unseen; an entry whose payload was
+    erased tells nothing; changes that came too fast have one entry; and what a person took
+    back on a host that was cut off is heard of later.
+    """
+    found: list[Json] = []
+    running: dict[str, Json] = {}
+    spoken: dict[str, str] = {}
+    for record in agents:
+        if record.action not in SAYS | GONE:
+            continue
+        if record.subject in running:
+            running.pop(record.subject)["until"] = record.at
+        why = _why_unknown(record, held=record.subject in spoken)
+        if why:
+            gap = _gap(record, why, since=record.at, until=GOES_ON)
+            running[record.subject] = gap
+            found.append(gap)
+        elif record.facts.get("changes"):
+            since = spoken.get(record.subject, record.at)
+            count = record.facts["changes"]
+            found.append(
+                _gap(record, f"one entry stands for {count} changes", since=since, until=record.at)
+            )
+        if record.action in SAYS:
+            spoken[record.subject] = record.at
+    for record in own:
+        if record.action == Action.AGENT_ROLLED_BACK and record.facts.get("began_at"):
+            since = record.text("began_at")
+            found.append(
+                _gap(record, "rolled back on its host while unheard", since=since, until=record.at)
+            )
+    return sorted(found, key=lambda row: int(str(row["entry"])))
+
+
+def _why_unknown(record: Record, *, held: bool) -> str:
+    if record.payload is None:
+        return "what it said was erased"
+    if record.action == Action.AGENT_EVICTED and held:
+        return "it was evicted, and answers unseen whoever still calls it"
+    return ""
+
+
+def _gap(record: Record, why: str, *, since: str, until: str) -> Json:
+    return {
+        "agent": record.text("name"),
+        "agent_id": record.subject.partition(":")[2],
+        "environment": record.environment,
+        "from": since,
+        "until": until,
+        "why": why,
+        "entry": record.seq,
+    }
+
+
+def _began(record: Record, role: str) -> Json:
+    return {
+        "agent": record.text("name"),
+        "agent_id": record.subject.partition(":")[2],
+        "environment": record.environment,
+        "role": role,
+        "generation": record.facts.get("generation"),
+        "from": record.at,
+        "began_by": record.seq,
+        "until": GOES_ON,
+        "ended_by": NONE,
+    }
 
 
 def rollouts(own: Iterable[Record], *, kinds: Mapping[str, str]) -> list[Json]:
@@ -74,7 +135,7 @@ def rollouts(own: Iterable[Record], *, kinds: Mapping[str, str]) -> list[Json]:
                     "step": record.text("step"),
                     "at": record.at,
                     "generation": record.facts.get("generation"),
-                    "detail": record.text("detail"),
+                    "detail": record.text("detail") or NONE,
                     "entry": record.seq,
                 }
             )

@@ -2,13 +2,23 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TypeAlias, TypeVar, cast
+from dataclasses import dataclass, field, replace
+from typing import Self, TypeAlias, TypeVar, cast
 
-Json: TypeAlias = dict[str, object]
+Value: TypeAlias = object
+Json: TypeAlias = dict[str, Value]
 
 NOT_SUPPLIED = "not supplied"
 """Stands where nothing is known: a gap is shown, never left blank."""
+
+UNKNOWN = "unknown"
+"""Stands where something was so, and nobody can tell any more what."""
+
+NONE = "none"
+"""Stands where it is known that there is none."""
+
+GOES_ON = "goes on"
+"""Stands for the end of what has not ended by then."""
 
 ERASED = "erased"
 """Stands for a name or a text whose payload was erased from the log."""
@@ -16,6 +26,25 @@ ERASED = "erased"
 
 T = TypeVar("T")
 LARGEST = 2**53 - 1
+
+
+def filled(value: object) -> object:
+    """Say of every blank in a document that it was not supplied. A list may be empty."""
+    if isinstance(value, Mapping):
+        return {key: filled(inner) for key, inner in value.items()} or NOT_SUPPLIED
+    if isinstance(value, list):
+        return [filled(inner) for inner in value]
+    return NOT_SUPPLIED if value is None or value == "" else value
+
+
+def mapping(value: object) -> Mapping[str, object]:
+    """Return a mapping as it is, and anything else as an empty one."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def rows(value: object) -> list[Mapping[str, object]]:
+    """Return the mappings in a list; anything else holds none."""
+    return [row for row in value if isinstance(row, Mapping)] if isinstance(value, list) else []
 
 
 def exact(value: T) -> T:
@@ -58,7 +87,7 @@ class Record:
     payload: str | None = None
 
     @classmethod
-    def read(cls, *, leaf: str, digest: str, salt: bytes | None, payload: str | None) -> "Record":
+    def read(cls, *, leaf: str, digest: str, salt: bytes | None, payload: str | None) -> Self:
         """Read an entry from its leaf; ``salt`` and ``payload`` are None once erased."""
         fields = json.loads(leaf)
         return cls(
@@ -79,6 +108,11 @@ class Record:
             payload=payload,
         )
 
+    def beside(self, salt: bytes | None, payload: str | None) -> Self:
+        """The same entry with what lies beside it."""
+        salted = salt.hex() if salt is not None else ""
+        return replace(self, salt=salted, payload=payload)
+
     @property
     def facts(self) -> Json:
         """The payload as a document; empty once it is erased."""
@@ -86,11 +120,15 @@ class Record:
         return found if isinstance(found, dict) else {}
 
     def text(self, name: str) -> str:
-        """One text of the payload."""
+        """One text of the payload; "" when it says nothing of the kind."""
         if self.payload is None:
             return ERASED
         value = self.facts.get(name)
         return str(value) if value is not None else ""
+
+    def fact(self, name: str) -> Value:
+        """One fact of the payload as it stands there."""
+        return ERASED if self.payload is None else self.facts.get(name)
 
     def who(self) -> Json:
         """Whoever did it; the name as it was then."""
@@ -143,16 +181,27 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
+class Attested:
+    """Evidence that came after the manifest; an entry names it by its SHA-256."""
+
+    id: str
+    kind: str
+    sha256: str
+    document: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
 class Sources:
-    """Everything one report is made from.
+    """Everything one report is made from: the log up to ``size``, and sealed rows.
 
     Attributes:
-        chain: the model's whole chain up to the log's size, oldest first, without payloads.
+        chain: the model's whole chain, oldest first, without payloads.
         own: entries about this version, with payloads.
-        causes: entries by which requests about other versions were opened that moved this one.
-        policies: entries by which the policies of its environments were published.
+        beside: entries of the model's chain that concern it too, with payloads: the requests
+            about other versions that moved it, incidents, what agents took back on their hosts.
+        places: entries about its environments: policies, targets, incidents with all models.
         agents: entries of its environments' agents that concern this version.
-        decided: environment -> state and role as the tables have it now.
+        rights: roles that were granted and revoked, and the tokens that acted on it.
     """
 
     card: Card
@@ -161,8 +210,19 @@ class Sources:
     as_of: str
     chain: tuple[Record, ...]
     own: tuple[Record, ...]
-    causes: tuple[Record, ...]
-    policies: tuple[Record, ...]
+    beside: tuple[Record, ...]
+    places: tuple[Record, ...]
     agents: tuple[Record, ...]
+    rights: tuple[Record, ...]
     requests: Mapping[str, Asked]
-    decided: Mapping[str, tuple[str, str]]
+    attested: Mapping[str, Attested]
+
+    @property
+    def object(self) -> str:
+        """The object that all about the model is a part of."""
+        return f"model:{self.card.model}"
+
+    def with_payloads(self) -> list[Record]:
+        """Every entry that the report says something from, by its number."""
+        used = (*self.own, *self.beside, *self.places, *self.agents, *self.rights)
+        return sorted({record.seq: record for record in used}.values(), key=lambda one: one.seq)

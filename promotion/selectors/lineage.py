@@ -1,22 +1,28 @@
 """Reads what a lineage report is made from, in a constant number of queries.
 
-The head of the log is read first, and of the log only what is not younger: entries
-commit in the order of their numbers, so this is the log as it was at that size.
+The size of the log is settled first, and of the log only what is not younger is read:
+entries commit in the order of their numbers, so this is the log as it was at that size.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
 
 from django.db.models import Q, QuerySet
 
 from governance.audit import chain
 from governance.audit.actions import Action
-from governance.audit.models import Entry, Head
-from governance.errors import NotFound
+from governance.audit.models import Entry, Head, Payload
+from governance.errors import Invalid, NotFound
+from promotion.lineage.rights import ROLES, TOKENS
 from promotion.lineage.serving import GONE
-from promotion.lineage.sources import Asked, Card, File, Json, Record, Sources, exact
-from promotion.models import AgentReport, DarkTally, Request, RolloutStep
-from registry.models import ModelVersion, RegisteredModel
+from promotion.lineage.sources import Asked, Attested, Card, File, Json, Record, Sources, exact
+from promotion.models import Agent, AgentReport, DarkTally, Request, RolloutStep
+from registry.models import Attestation, ModelVersion, RegisteredModel
+
+INCIDENTS = frozenset({Action.INCIDENT_OPENED, Action.INCIDENT_CLOSED})
+ON_HOSTS = frozenset({Action.AGENT_ROLLED_BACK, Action.AGENT_RESUMED})
+EPOCH = datetime.fromtimestamp(0, UTC)
+OF_PLACES = frozenset({Action.POLICY_PUBLISHED, Action.TARGET_DEFINED, *INCIDENTS})
 
 
 def find(model: str, version: int) -> ModelVersion:
@@ -34,37 +40,72 @@ def find(model: str, version: int) -> ModelVersion:
     raise NotFound(message, code="unknown_version" if known else "unknown_model")
 
 
-def sources(version: ModelVersion) -> Sources:
-    """Read the log and the sealed rows about one version."""
-    head = Head.objects.first()
-    size = head.seq if head else 0
-    log = Entry.objects.filter(seq__lte=size).order_by("seq")
-    of_model = log.filter(object=f"model:{version.model.name}")
+def size_at(at: datetime) -> int:
+    """Return how many entries the log had at a moment: its times never go backwards."""
+    last = Entry.objects.filter(at__lte=at).order_by("-at", "-seq").values_list("seq", flat=True)
+    return last.first() or 0
+
+
+def sources(version: ModelVersion, *, size: int | None = None) -> Sources:
+    """Read the log and the sealed rows about one version.
+
+    Args:
+        size: how many entries of the log; None for all there are.
+
+    Raises:
+        Invalid: ``unknown_size``, the log has fewer entries.
+        NotFound: ``unknown_version_then``, it was registered later.
+    """
+    end = _end(size)
+    log = Entry.objects.filter(seq__lte=end.seq).order_by("seq")
+    chain_ = _leaves(log.filter(object=f"model:{version.model.name}"))
     requests = {
         str(row.pk): Asked(str(row.pk), tuple(row.persons), exact(row.evidence))
         for row in Request.objects.filter(deployment__version=version)
     }
-    own = _records(of_model.filter(_concerns(version, requests)))
+    concerning = [record for record in chain_ if _concerns(record, version, requests)]
+    if not any(record.version == version.number for record in concerning):
+        message = f"Version {version.number} of {version.model.name!r} was not registered by then."
+        raise NotFound(message, code="unknown_version_then", size=end.seq)
+    others = {record.request for record in concerning if record.request} - requests.keys()
+    around = [record for record in chain_ if _is_beside(record, others)]
+    known = _with_payloads([*concerning, *around])
+    own = tuple(known.pop(record.seq) for record in concerning)
     environments = {record.environment for record in own if record.environment}
-    others = {record.request for record in own if record.request} - requests.keys()
-    causes = of_model.filter(action=Action.REQUEST_OPENED, request__in=others)
-    policies = log.filter(action=Action.POLICY_PUBLISHED, environment__in=environments)
+    acting = {record.actor_id for record in own if record.actor_kind == "service"}
     return Sources(
-        card=_card(version),
-        size=size,
-        head=head.hash if head else chain.GENESIS,
-        as_of=written(head.at) if head else "",
-        chain=_leaves(of_model),
+        card=_card(version, own),
+        size=end.seq,
+        head=end.hash,
+        as_of=written(end.at),
+        chain=chain_,
         own=own,
-        causes=_records(causes),
-        policies=_records(policies),
+        beside=tuple(known.values()),
+        places=_records(log.filter(action__in=OF_PLACES, environment__in=environments, model=None)),
         agents=_records(_of_agents(log, version, environments)),
+        rights=_records(_of_rights(log, acting)),
         requests=requests,
-        decided={
-            row.environment.slug: (row.state, row.role)
-            for row in version.deployments.select_related("environment")
+        attested={
+            str(row.pk): Attested(str(row.pk), row.kind, row.blob_id, exact(row.document))
+            for row in Attestation.objects.filter(version=version)
         },
     )
+
+
+def agree(version: ModelVersion, found: Sources, states: Json) -> bool | None:
+    """Tell whether the tables say what follows from the entries. None: they are of later."""
+    head = Head.objects.first()
+    if head is None or head.seq != found.size:
+        return None
+    tables = {
+        row.environment.slug: (row.state, row.role or "none")
+        for row in version.deployments.select_related("environment")
+    }
+    return tables == {
+        place: (said["state"], said["role"])
+        for place, said in states.items()
+        if isinstance(said, dict)
+    }
 
 
 def observed(version: ModelVersion) -> Json:
@@ -92,21 +133,58 @@ def written(at: datetime) -> str:
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def _concerns(version: ModelVersion, requests: Iterable[str]) -> Q:
-    subjects = [
-        f"model:{version.model_id}",
-        f"version:{version.pk}",
-        *(f"request:{pk}" for pk in requests),
-    ]
-    return Q(model_version=version.number) | Q(subject__in=subjects)
+def _end(size: int | None) -> Entry | Head:
+    """Return the last entry of the log as it was at a size, or the head of it as it is."""
+    head = Head.objects.first() or Head(seq=0, hash=chain.GENESIS, at=EPOCH)
+    if size is None or size == head.seq:
+        return head
+    found = Entry.objects.filter(pk=size).first() if 0 < size < head.seq else None
+    if found is None:
+        message = f"The log has {head.seq} entries."
+        raise Invalid(message, code="unknown_size", size=f"must be 1 to {head.seq}")
+    return found
+
+
+def _concerns(record: Record, version: ModelVersion, requests: Collection[str]) -> bool:
+    kind, _, key = record.subject.partition(":")
+    return (
+        record.version == version.number
+        or (kind == "request" and key in requests)
+        or record.subject in {f"model:{version.model_id}", f"version:{version.pk}"}
+    )
+
+
+def _is_beside(record: Record, others: Collection[str]) -> bool:
+    """Tell whether an entry of the model's chain concerns a version it is not about."""
+    is_cause = record.action == Action.REQUEST_OPENED and record.request in others
+    return is_cause or record.action in INCIDENTS | ON_HOSTS
 
 
 def _of_agents(
     log: QuerySet[Entry], version: ModelVersion, environments: Iterable[str]
 ) -> QuerySet[Entry]:
-    served = Q(action=Action.AGENT_CHANGED_SERVING, payload__body__contains=version.digest)
+    """By the chains of the environments' agents: all they ever said lies there, and no more."""
+    agents = Agent.objects.filter(target__environment__slug__in=environments)
+    chains = [f"agent:{pk}" for pk in agents.values_list("pk", flat=True)]
+    served = Q(action=Action.AGENT_CHANGED_SERVING) & (
+        Q(payload__body=None) | Q(payload__body__contains=version.digest)
+    )
     others = Q(action__in=[*GONE, Action.AGENT_REFUSED_STATE])
-    return log.filter(served | others, environment__in=environments)
+    return log.filter(served | others, object__in=chains)
+
+
+def _of_rights(log: QuerySet[Entry], acting: Collection[str]) -> QuerySet[Entry]:
+    """Roles of everybody, and what became of the tokens that did something here."""
+    tokens = [f"principal:{pk}" for pk in acting]
+    return log.filter(Q(action__in=ROLES) | Q(action__in=TOKENS, object__in=tokens))
+
+
+def _with_payloads(records: Iterable[Record]) -> dict[int, Record]:
+    """Read the payloads of entries. One query."""
+    wanted = {record.seq: record for record in records}
+    rows = Payload.objects.filter(pk__in=wanted).values_list("pk", "salt", "body")
+    beside = {seq: (None if salt is None else bytes(salt), body) for seq, salt, body in rows}
+    return {seq: record.beside(*beside.get(seq, (None, None))) for seq, record in wanted.items()}
 
 
 def _records(entries: QuerySet[Entry]) -> tuple[Record, ...]:
@@ -126,8 +204,10 @@ def _leaves(entries: QuerySet[Entry]) -> tuple[Record, ...]:
     )
 
 
-def _card(version: ModelVersion) -> Card:
+def _card(version: ModelVersion, own: Iterable[Record]) -> Card:
     model, inspection = version.model, getattr(version, "inspection", None)
+    if not any(record.action == Action.VERSION_INSPECTED for record in own):
+        inspection = None  # Not by then.
     return Card(
         model=model.name,
         model_id=str(model.pk),
@@ -148,7 +228,7 @@ def _card(version: ModelVersion) -> Card:
         metric=_metric(model),
         latency_budget_ms=model.latency_budget_ms,
         authors=tuple(version.authors),
-        inspection=inspection.status if inspection else "",
+        inspection=inspection.status if inspection else "inspecting",
         inspection_reasons=tuple(map(str, inspection.reasons)) if inspection else (),
         inspection_facts=exact(inspection.facts) if inspection else {},
     )

@@ -46,6 +46,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     Action.REQUEST_WITHDRAWN: ("withdrew the request", "withdrawn"),
     Action.REQUEST_VOIDED: ("voided the request", "voided"),
     Action.REQUEST_EXPIRED: ("let the request expire", "expired"),
+    Action.REQUEST_STARTED: ("began to carry it out", "executing"),
     Action.REQUEST_EXECUTED: ("carried out the request", "done"),
     Action.REQUEST_FAILED: ("gave the request up", "failed"),
     Action.REQUEST_REVIEWED: ("reviewed the broken glass", "approved"),

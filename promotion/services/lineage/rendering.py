@@ -14,10 +14,25 @@ from django.conf import settings
 from django.template.loader import render_to_string
 from django.utils.safestring import mark_safe
 
-from promotion.lineage import drawing
-from promotion.selectors.timeline import WORDS
+from promotion.lineage.drawings import graph, lanes, people
 
 FOLDER = Path(settings.ROOT) / "templates" / "lineage"
+SECTIONS = (
+    ("inventory", "Inventory card"),
+    ("artifact", "Artifact"),
+    ("origin", "Origin"),
+    ("validation", "Validation"),
+    ("dark_evidence", "Dark evidence"),
+    ("lifecycle", "Lifecycle"),
+    ("deployment_record", "Deployment record"),
+    ("aftermath", "Incidents and rollbacks"),
+    ("access", "Access and segregation of duties"),
+    ("retirement", "Retirement"),
+    ("completeness", "Completeness"),
+    ("controls", "Control mapping"),
+    ("proof", "Proof"),
+)
+"""Of the body, in the order in which a report is read; each has its template."""
 
 
 def as_html(document: Mapping[str, object]) -> str:
@@ -26,13 +41,18 @@ def as_html(document: Mapping[str, object]) -> str:
     if not isinstance(body, Mapping):
         message = "a report has a body"
         raise TypeError(message)
-    rows = [{**row, "words": _words(row["action"])} for row in body["lifecycle"]["timeline"]]
+    timeline = body["lifecycle"]["timeline"]
     context = {
         "report": document,
         "body": body,
         "statement": document["statement"],
-        "timeline": rows,
-        "drawing": drawing.draw(body["lifecycle"]["timeline"]),
+        "sections": SECTIONS,
+        "drawings": {
+            "graph": graph.draw(body),
+            "lanes": lanes.draw(timeline),
+            "people": people.draw(timeline),
+        },
+        "hashes": _hashes(body["proof"]),
         "style": mark_safe(_style()),  # noqa: S308 - our own file, not anybody's text
         "policy": POLICY,
         "key": _key(document),
@@ -54,8 +74,11 @@ POLICY = _policy()
 """The content security policy of a report, and of nothing else."""
 
 
-def _words(action: object) -> str:
-    return WORDS.get(str(action), (str(action), ""))[0]
+def _hashes(proof: Mapping[str, list[Mapping[str, object]]]) -> list[Mapping[str, object]]:
+    """Of the entries that the report says something from; the chain itself may be long."""
+    used = {row["seq"] for row in proof["payloads"]}
+    found = [row for row in (*proof["chain"], *proof["others"]) if row["seq"] in used]
+    return sorted(found, key=lambda row: int(str(row["seq"])))
 
 
 def _key(document: Mapping[str, object]) -> str:

@@ -8,7 +8,7 @@ shape first and by a shade second, so that it reads in grey print.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from promotion.lineage.sources import Json
+from promotion.lineage.sources import NONE, Json
 
 WIDTH = 680
 LEFT = 96
@@ -97,7 +97,7 @@ def _bars(
 
 
 def _bar(row: Json, left: float, right: float, y: float) -> Bar:
-    name = str(row["role"] or row["state"] or "erased")
+    name = str(row["role"] if row["role"] not in {NONE, "erased"} else row["state"])
     width = max(right - left - 2, 1)
     return Bar(round(left, 1), y, round(width, 1), name, SHADES.get(name, "unknown"))
 
