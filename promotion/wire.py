@@ -99,6 +99,19 @@ class Guard(_Lenient):
     """Calls refused because their features came from another pipeline."""
 
 
+class SpareAnswers(_Lenient):
+    """Calls a spare answered in place of the champion, by why."""
+
+    error: Count = 0
+    deadline: Count = 0
+    golden: Count = 0
+    """The champion's golden transaction last came out wrong."""
+    stopped: Count = 0
+    """No champion is decided."""
+    missing: Count = 0
+    """One is decided, and is not in memory."""
+
+
 class Held(_Lenient):
     """One version an agent has in memory, or tries to."""
 
@@ -120,6 +133,7 @@ class Held(_Lenient):
     latency: Latency | None = None
     scores: Scores | None = None
     guard: Guard | None = None
+    spare_answers: SpareAnswers | None = None
 
 
 class Refused(_Lenient):

@@ -21,6 +21,20 @@ from promotion.selectors.tallies import Tally, tallies_of
 from promotion.selectors.timeline import Event
 from registry.models import ModelVersion
 
+GUARD = {
+    "refused": "refused",
+    "clipped": "clipped to the nearest that training held",
+    "passed": "let pass",
+    "other_pipelines": "calls refused: their features came from another pipeline",
+}
+INSTEAD = {
+    "error": "the champion failed",
+    "deadline": "the champion took too long",
+    "golden": "the champion's golden transaction came out wrong",
+    "stopped": "the champion was stopped",
+    "missing": "the champion was not in memory",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Golden:
@@ -40,6 +54,18 @@ class Windows:
     agent: Agent
     environment: str
     windows: list[Item]
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What one agent has counted of the version since it loaded it."""
+
+    agent: Agent
+    environment: str
+    guard: list[tuple[object, str]]
+    """Values that training did not hold: how many, and what became of them."""
+    instead: list[tuple[object, str]]
+    """Answers it gave as a spare: how many, and why the champion did not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +89,7 @@ class VersionPage:
     tallies: list[Tally]
     timings: list[Timing]
     windows: list[Windows]
+    counted: list[Counted]
     golden: list[Golden]
     features: Mapping[str, str]
     outputs: list[Item]
@@ -116,6 +143,7 @@ def version_page(name: str, number: int, sight: Sight, *, now: datetime) -> Vers
         tallies=tallies_of(DarkTally.objects.filter(version=version, environment__in=places)),
         timings=latencies.of_version(version, places, now=now),
         windows=list(_windows(version, agents, now=now)),
+        counted=list(_counted(version, agents, now=now)),
         golden=_golden(version, agents),
         features=features(manifest),
         outputs=_rows(manifest.get("outputs")),
@@ -195,14 +223,31 @@ def _golden(version: ModelVersion, agents: list[Agent]) -> list[Golden]:
 
 
 def _windows(version: ModelVersion, agents: list[Agent], *, now: datetime) -> Iterator[Windows]:
+    for agent, item in _said(version, agents, now=now):
+        latency = _mapping(item.get("latency"))
+        if rows := [row for row in _rows(latency.get("windows")) if row.get("count")]:
+            yield Windows(agent, agent.target.environment.slug, rows)
+
+
+def _counted(version: ModelVersion, agents: list[Agent], *, now: datetime) -> Iterator[Counted]:
+    for agent, item in _said(version, agents, now=now):
+        guard, instead = (_mapping(item.get(name)) for name in ("guard", "spare_answers"))
+        became = [(n, GUARD[what]) for what, n in guard.items() if n and what in GUARD]
+        why = [(n, INSTEAD[reason]) for reason, n in instead.items() if n and reason in INSTEAD]
+        if became or why:
+            yield Counted(agent, agent.target.environment.slug, became, why)
+
+
+def _said(
+    version: ModelVersion, agents: list[Agent], *, now: datetime
+) -> Iterator[tuple[Agent, Item]]:
+    """What agents that are heard of say of the version now."""
     for agent in agents:
         if observed.is_silent(agent, now=now):
             continue
         for item in observed.items(observed.report_of(agent)):
-            latency = _mapping(item.get("latency"))
-            rows = [row for row in _rows(latency.get("windows")) if row.get("count")]
-            if item.get("digest") == version.digest and rows:
-                yield Windows(agent, agent.target.environment.slug, rows)
+            if item.get("digest") == version.digest:
+                yield agent, item
 
 
 def _is(place: VersionPlace, state: str) -> bool:

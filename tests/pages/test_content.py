@@ -372,6 +372,24 @@ def test_a_version_tells_how_long_its_answers_take(
     assert page.count("3,600 s") == 2, "each agent's own windows"
 
 
+def test_a_version_tells_what_agents_counted(
+    world: World, rosa: User, browser: Callable[..., Client]
+) -> None:
+    world.environment("qa", "qa")
+    rig = world.agent("qa-1", "qa")
+    world.champion(world.version(world.model("credit-default")), "qa")
+    address = "/models/credit-default/versions/1/"
+    assert "What the agents counted" not in text(browser(rosa), address)
+    counted = {"guard": {"clipped": 12, "refused": 0}, "spare_answers": {"deadline": 34}}
+
+    rig.say(rig.generation(), [{**one, **counted} for one in rig.items()])
+
+    page = text(browser(rosa), address)
+    assert '12 <span class="muted">clipped to the nearest that training held' in page
+    assert '34 <span class="muted">the champion took too long' in page
+    assert "refused</span>" not in page
+
+
 def test_a_version_that_made_room_says_so(
     world: World, rosa: User, browser: Callable[..., Client]
 ) -> None:
