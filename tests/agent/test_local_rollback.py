@@ -89,12 +89,7 @@ def test_cut_off_it_answers_with_the_one_in_memory_until_another_is_named(
     assert "ROLLED BACK HERE" in ask(again, "status").stdout
 
     reach(plane)
-    (told,) = plane.wait_report(lambda r: bool(r["overrides"]), seconds=60)["overrides"]
-    assert (told["model"], told["version"], told["digest"]) == ("credit", 1, old.digest)
-    assert (told["reason"], told["ended_age_ms"]) == ("wrong scores", None)
-    assert f"uid {os.getuid()}" in told["by"]
-    assert told["since_age_ms"] > 0
-
+    told = check_it_is_told(plane, old)
     # Others follow, and so does what is said of this model beside its champion.
     plane.publish(
         model(champion=new, candidate=third, hold=[old], switch={"weight": 1.0, "salt": "s"}),
@@ -110,8 +105,23 @@ def test_cut_off_it_answers_with_the_one_in_memory_until_another_is_named(
     plane.publish(model(champion=third), model("other", champion=newer_other))
     plane.wait_champion(third)
     wait_answering(again, third)
+    check_its_end_is_told(plane, told)
+
+
+def check_it_is_told(plane: ControlPlane, old: Version) -> str:
+    """Return the override's id, once the agent has told of it."""
+    (told,) = plane.wait_report(lambda r: bool(r["overrides"]), seconds=60)["overrides"]
+    assert (told["model"], told["version"], told["digest"]) == ("credit", 1, old.digest)
+    assert (told["reason"], told["ended_age_ms"]) == ("wrong scores", None)
+    assert f"uid {os.getuid()}" in told["by"]
+    assert told["since_age_ms"] > 0
+    return str(told["id"])
+
+
+def check_its_end_is_told(plane: ControlPlane, override: str) -> None:
+    """Until it was heard, and then no more."""
     (ended,) = plane.wait_report(lambda r: any(o["ended"] for o in r["overrides"]))["overrides"]
-    assert (ended["id"], ended["ended"]) == (told["id"], "decided")
+    assert (ended["id"], ended["ended"]) == (override, "decided")
     plane.reports.clear()
     plane.wait_report(lambda r: r["overrides"] == [])
 

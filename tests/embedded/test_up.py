@@ -95,14 +95,6 @@ def answer(address: str) -> int:
             return refused.code
 
 
-def check_sealing(up: Up, sink: Path) -> None:
-    for name, program in up.standing()["programs"].items():
-        environ = Path(f"/proc/{program['pid']}/environ").read_text()
-        assert ("SEALER_KEY_FILE" in environ) == (name == "sealer")
-        assert ("SIGNING_KEY_FILE" in environ) == (name != "sealer")
-    up.wait(lambda: list(sink.rglob("*.note")) != [])
-
-
 def test_the_whole_system_comes_up_stays_up_and_goes(
     used: Path, bring_up: Callable[..., Up], hold: Callable[..., Holder]
 ) -> None:
@@ -110,80 +102,106 @@ def test_the_whole_system_comes_up_stays_up_and_goes(
     before.urls()
     first = bring_up(used)
 
-    # It comes up, and says where.
-    standing = first.ready()
-    assert json.loads(first.ready_file.read_text())["ready"] is True
-    assert standing["pid"] == first.process.pid
+    check_it_says_where(first)
+    check_it_is_alone(first)
+    check_agents_know_little(first, before)
+    check_sealing(first, used / "checkpoints")
+    check_its_log(used)
+    check_the_dead_come_back(first, before)
+    url = first.standing()["url"]
+    check_it_stops_in_order(first)
+    check_a_kill_leaves_nothing(bring_up(used, "--only", "worker,eu-1"), url=url)
+
+
+def check_it_says_where(up: Up) -> None:
+    standing = up.ready()
+    assert json.loads(up.ready_file.read_text())["ready"] is True
+    assert standing["pid"] == up.process.pid
     assert sorted(standing["agents"]) == AGENTS
     assert sorted(standing["programs"]) == ["sealer", "web", "worker"]
     assert answer(f"{standing['url']}/health/ready") == 200
     for agent in standing["agents"].values():
         assert answer(f"{agent['inference_url']}/v2/health/live") == 200
-    assert f"lockgate | ready: {standing['url']}" in first.said()
-    assert re.search(r"^\d\d:\d\d:\d\d eu-dark  \| ", first.said(), re.MULTILINE)
+    assert f"lockgate | ready: {standing['url']}" in up.said()
+    assert re.search(r"^\d\d:\d\d:\d\d eu-dark  \| ", up.said(), re.MULTILINE)
 
-    # Only one of it, per home.
-    second = subprocess.run(
-        [sys.executable, "-c", COMMAND],
-        env=clean_environ(used),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    where = f"(process {first.process.pid}, {standing['url']})"
+
+def check_it_is_alone(up: Up) -> None:
+    """Only one of it, per home."""
+    second = run(COMMAND, up.home)
+    where = f"(process {up.process.pid}, {up.standing()['url']})"
     assert second.returncode == 1
-    assert second.stderr == f"Lockgate: already up for {used} {where}.\n"
+    assert second.stderr == f"Lockgate: already up for {up.home} {where}.\n"
 
-    # No agent knows what is the control plane's alone.
-    environ = Path(f"/proc/{standing['agents']['eu-1']['pid']}/environ").read_text()
+
+def check_agents_know_little(up: Up, before: Holder) -> None:
+    """No agent knows what is the control plane's alone."""
+    environ = Path(f"/proc/{up.standing()['agents']['eu-1']['pid']}/environ").read_text()
     assert "DATABASE_URL" not in environ
     assert before.record("broker")["url"] not in environ
 
-    # Nor does web or worker hold the sealer's key, or the sealer theirs; and it seals.
-    check_sealing(first, used / "checkpoints")
 
-    # Its audit log can be checked while it runs.
-    checked = subprocess.run(
-        [sys.executable, "-c", AUDIT, "verify"],
-        env=clean_environ(used),
+def check_sealing(up: Up, sink: Path) -> None:
+    """Neither web nor worker holds the sealer's key, nor the sealer theirs; and it seals."""
+    for name, program in up.standing()["programs"].items():
+        environ = Path(f"/proc/{program['pid']}/environ").read_text()
+        assert ("SEALER_KEY_FILE" in environ) == (name == "sealer")
+        assert ("SIGNING_KEY_FILE" in environ) == (name != "sealer")
+    up.wait(lambda: list(sink.rglob("*.note")) != [])
+
+
+def check_its_log(home: Path) -> None:
+    """Its audit log can be checked while it runs."""
+    checked = run(AUDIT, home, "verify")
+    assert checked.returncode == 0, checked.stderr
+
+
+def check_the_dead_come_back(up: Up, before: Holder) -> None:
+    """An agent, and the servers that somebody else had started."""
+    standing, found = up.standing(), before.record("broker")
+    starts = standing["agents"]["eu-2"]["starts"]
+    os.kill(standing["agents"]["eu-2"]["pid"], signal.SIGKILL)
+    before.let_go()
+    up.wait(lambda: set(before.servers().values()) <= children_of(up.process.pid))
+    up.wait(lambda: up.standing()["agents"]["eu-2"]["starts"] > starts)
+    up.wait(lambda: up.standing()["ready"])
+    assert re.search(r"eu-2     \| was ended by SIGKILL; starts again in \d s", up.said())
+    for name in ("postgres", "broker  ", "mirror  "):
+        assert f"{name} | is gone; starts again" in up.said()
+    assert before.record("broker")["url"] == found["url"]
+    up.wait(lambda: answer(f"{standing['url']}/health/ready") == 200)
+
+
+def check_it_stops_in_order(up: Up) -> None:
+    """A Ctrl-C stops it, and nothing is left."""
+    everybody = children_of(up.process.pid)
+    assert len(everybody) > 10
+    assert up.stop(signal.SIGINT) == 0
+    assert gone(list(everybody), 2) == []
+    assert up.said().rstrip().endswith("| stopped")
+    assert "killed" not in up.said()
+    assert not (up.home / "run" / "up.json").exists()
+
+
+def check_a_kill_leaves_nothing(up: Up, *, url: str) -> None:
+    """Agents that have enrolled need no control plane to start; a kill leaves nothing either."""
+    again = up.ready()
+    assert list(again["agents"]) == ["eu-1"]
+    assert again["url"] == url
+    everybody = children_of(up.process.pid)
+    up.process.kill()
+    up.process.wait()
+    assert gone(list(everybody), 12) == []
+
+
+def run(command: str, home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", command, *arguments],
+        env=clean_environ(home),
         capture_output=True,
         text=True,
         check=False,
     )
-    assert checked.returncode == 0, checked.stderr
-
-    # What dies comes back: an agent, and the servers that somebody else had started.
-    found = before.record("broker")
-    starts = standing["agents"]["eu-2"]["starts"]
-    os.kill(standing["agents"]["eu-2"]["pid"], signal.SIGKILL)
-    before.let_go()
-    first.wait(lambda: set(before.servers().values()) <= children_of(first.process.pid))
-    first.wait(lambda: first.standing()["agents"]["eu-2"]["starts"] > starts)
-    first.wait(lambda: first.standing()["ready"])
-    assert re.search(r"eu-2     \| was ended by SIGKILL; starts again in \d s", first.said())
-    for name in ("postgres", "broker  ", "mirror  "):
-        assert f"{name} | is gone; starts again" in first.said()
-    assert before.record("broker")["url"] == found["url"]
-    first.wait(lambda: answer(f"{standing['url']}/health/ready") == 200)
-
-    # A Ctrl-C stops it in order, and nothing is left.
-    everybody = children_of(first.process.pid)
-    assert len(everybody) > 10
-    assert first.stop(signal.SIGINT) == 0
-    assert gone(list(everybody), 2) == []
-    assert first.said().rstrip().endswith("| stopped")
-    assert "killed" not in first.said()
-    assert not (used / "run" / "up.json").exists()
-
-    # Agents that have enrolled need no control plane to start; a kill leaves nothing either.
-    third = bring_up(used, "--only", "worker,eu-1")
-    again = third.ready()
-    assert list(again["agents"]) == ["eu-1"]
-    assert again["url"] == standing["url"]
-    everybody = children_of(third.process.pid)
-    third.process.kill()
-    third.process.wait()
-    assert gone(list(everybody), 12) == []
 
 
 def test_a_port_that_was_asked_for_and_is_taken_is_said(

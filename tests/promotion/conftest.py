@@ -244,6 +244,25 @@ def sign() -> Callable[..., Request]:
 
 
 @pytest.fixture
+def promote(
+    world: World,
+    ask: Callable[..., Request],
+    sign: Callable[..., Request],
+    asha: Actor,
+    bram: Actor,
+) -> Callable[..., Request]:
+    """Promote a version, the next unless told otherwise, and let agents obey so often."""
+
+    def promoted(rounds: int = 12, version: ModelVersion | None = None) -> Request:
+        request = sign(ask(version or world.version(), by=asha), bram)
+        world.settle(rounds)
+        request.refresh_from_db()
+        return request
+
+    return promoted
+
+
+@pytest.fixture
 def rules(world: World) -> Callable[..., None]:
     """Publish other rules for prod-eu; what is not named is as in ``PROD``."""
 

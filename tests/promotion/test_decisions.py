@@ -22,16 +22,6 @@ PATH = "/api/v1/environments/prod-eu/models/credit-default/versions/2/dismiss"
 
 
 @pytest.fixture
-def promote(world, ask, sign, asha, bram):
-    def promoted(rounds=12):
-        request = sign(ask(world.version(), by=asha), bram)
-        world.settle(rounds)
-        return request
-
-    return promoted
-
-
-@pytest.fixture
 def live(world, promote):
     """Versions 1 and 2 were champions; 2 answers, on one agent."""
     world.agent("eu-1")

@@ -20,18 +20,6 @@ pytestmark = pytest.mark.django_db
 WHY = "it hangs"
 
 
-@pytest.fixture
-def promote(world, ask, sign, asha, bram):
-    """Promote the next version, and let agents obey so often."""
-
-    def promoted(rounds=12):
-        request = sign(ask(world.version(), by=asha), bram)
-        world.settle(rounds)
-        return request
-
-    return promoted
-
-
 def row(rig):
     return Agent.objects.select_related("token", "report").get(pk=rig.agent.pk)
 

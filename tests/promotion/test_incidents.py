@@ -32,16 +32,6 @@ def closed(incident, actor, resolution="the feed is back"):
 
 
 @pytest.fixture
-def promote(world, ask, sign, asha, bram):
-    def promoted(rounds=12):
-        request = sign(ask(world.version(), by=asha), bram)
-        world.settle(rounds)
-        return request
-
-    return promoted
-
-
-@pytest.fixture
 def live(world, promote):
     """Versions 1 and 2 were champions; 2 answers, on one agent."""
     world.agent("eu-1")

@@ -37,17 +37,6 @@ def seen(model="credit-default"):
 
 
 @pytest.fixture
-def promote(world, ask, sign, asha, bram):
-    def promoted(rounds=12, version=None):
-        request = sign(ask(version or world.version(), by=asha), bram)
-        world.settle(rounds)
-        request.refresh_from_db()
-        return request
-
-    return promoted
-
-
-@pytest.fixture
 def zones(world):
     """Two agents in zone a and one in zone b."""
     rigs = {name: world.agent(name, zone=name[0]) for name in ("a-1", "a-2", "b-1")}

@@ -24,18 +24,6 @@ def roles():
 
 
 @pytest.fixture
-def promote(world, ask, sign, asha, bram):
-    """Promote the next version, and let agents obey so often."""
-
-    def promoted(rounds=12):
-        request = sign(ask(world.version(), by=asha), bram)
-        world.settle(rounds)
-        return request
-
-    return promoted
-
-
-@pytest.fixture
 def live(world, promote):
     """Versions 1 and 2 were champions; 2 answers, on one agent."""
     world.agent("eu-1")

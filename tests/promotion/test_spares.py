@@ -17,16 +17,6 @@ PATH = "/api/v1/environments/prod-eu/models/credit-default/spare"
 
 
 @pytest.fixture
-def promote(world, ask, sign, asha, bram):
-    def promoted(rounds=12):
-        request = sign(ask(world.version(), by=asha), bram)
-        world.settle(rounds)
-        return request
-
-    return promoted
-
-
-@pytest.fixture
 def live(world, promote):
     """Versions 1 to 3 were champions; 3 answers, on one agent."""
     world.agent("eu-1")
