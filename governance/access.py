@@ -29,6 +29,7 @@ class Permission(StrEnum):
     COMMENT = "comment"
     APPROVE = "approve"
     WAIVE = "waive"
+    RECORD_FINDINGS = "record findings"
     OPERATE = "operate"
     HANDLE_INCIDENTS = "handle incidents"
     AUDIT = "audit"
@@ -42,6 +43,7 @@ ROLES: dict[Permission, frozenset[str]] = {
     Permission.COMMENT: frozenset(Role.values) - {Role.VIEWER},
     Permission.APPROVE: frozenset({Role.APPROVER, Role.RISK}),
     Permission.WAIVE: frozenset({Role.RISK}),
+    Permission.RECORD_FINDINGS: frozenset({Role.APPROVER, Role.RISK}),
     Permission.OPERATE: frozenset({Role.OPERATOR}),
     Permission.HANDLE_INCIDENTS: frozenset({Role.OPERATOR, Role.RISK}),
     Permission.AUDIT: frozenset({Role.AUDITOR}),

@@ -20,6 +20,10 @@ Severity = Literal["minor", "major", "critical"]
 SEVERITIES: tuple[Severity, ...] = ("minor", "major", "critical")
 """How bad an incident is, the worst last."""
 
+FindingSeverity = Literal["low", "medium", "high", "critical"]
+FINDING_SEVERITIES: tuple[FindingSeverity, ...] = ("low", "medium", "high", "critical")
+"""How much a finding weighs, the worst last."""
+
 
 class Strict(BaseModel):
     """Unknown fields are refused, and ``"1"`` is no number."""
@@ -118,6 +122,13 @@ class NoOpenIncident(Strict):
     """Incidents from this severity up stop it."""
 
 
+class NoOpenFindings(Strict):
+    """No finding that counts is open on the version. Looked at again when carried out."""
+
+    severity: FindingSeverity = "high"
+    """Findings from this severity up stop it, and those that say that they block."""
+
+
 class Gates(Strict):
     """Gates that are asked for, each with its parameters. What is left out is not asked."""
 
@@ -157,6 +168,9 @@ class Gates(Strict):
     no_open_incident: NoOpenIncident | None = None
     """No incident is open."""
 
+    no_open_findings: NoOpenFindings | None = None
+    """No finding that counts is open."""
+
 
 WaivableGate = Literal[
     "lower_environment",
@@ -172,7 +186,7 @@ WaivableGate = Literal[
     "dark_comparison",
     "latency",
 ]
-"""Never inspection, golden transactions, memory, an open incident or a freeze."""
+"""Never inspection, golden transactions, memory, an open incident or finding, or a freeze."""
 
 
 class Waivers(Strict):

@@ -82,6 +82,24 @@ def may_approve(
     return Allowed()
 
 
+def may_close_finding(
+    *, closer: str, recorder: str, owner: str, authors: frozenset[str]
+) -> Verdict:
+    """Four eyes: nobody finds resolved what they held against it, had to see to, or made.
+
+    All are persons, not accounts.
+    """
+    if not closer:
+        return Denied("a_person", "Only a person can close a finding.")
+    if closer == recorder:
+        return Denied("four_eyes", "Who recorded a finding cannot close it.")
+    if closer == owner:
+        return Denied("four_eyes", "Who owns a finding cannot close it.")
+    if closer in authors:
+        return Denied("four_eyes", "Who made the version cannot close a finding on it.")
+    return Allowed()
+
+
 def still_stands(
     *,
     approvers: frozenset[str],

@@ -1,12 +1,16 @@
 """Fields that take what they say and convert nothing: ``"1"`` is no number, ``1`` no truth."""
 
 import math
+import re
+from datetime import date
 from typing import Any
 from uuid import UUID
 
 from rest_framework import serializers
 
 from governance import names
+
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 class Strict(serializers.Serializer[Any]):
@@ -99,6 +103,15 @@ class Choice(serializers.ChoiceField):
         if not isinstance(data, str) or data not in self.choices:
             self.fail("invalid_choice", input=str(data)[:100])
         return data
+
+
+class Day(serializers.DateField):
+    """A day as ``2026-11-20`` and in no other way."""
+
+    def to_internal_value(self, value: object) -> date:
+        if not isinstance(value, str) or not _DAY.fullmatch(value):
+            self.fail("invalid", format="YYYY-MM-DD")
+        return super().to_internal_value(value)
 
 
 class Id(serializers.UUIDField):

@@ -38,6 +38,8 @@ class Action(StrEnum):
     VERSION_INSPECTED = "version.inspected"
     WAIVER_GIVEN = "waiver.given"
     VERSION_ATTESTED = "version.attested"
+    FINDING_RECORDED = "finding.recorded"
+    FINDING_CLOSED = "finding.closed"
     REQUEST_OPENED = "request.opened"
     REQUEST_COMMENTED = "request.commented"
     REQUEST_APPROVED = "request.approved"

@@ -54,6 +54,7 @@ GUARDS = frozenset(
                 "agent",
                 "webhook",
                 "incident",
+                "finding",
                 "placement",
             )
             for trigger in ("audited", "never_deleted")
@@ -79,6 +80,7 @@ GUARDS = frozenset(
         ("promotion_review", "append_only"),
         ("promotion_review", "audited"),
         ("promotion_incident", "closes_once"),
+        ("promotion_finding", "closes_once"),
         ("promotion_deployment", "arrows"),
         ("promotion_target", "generation_grows"),
     }

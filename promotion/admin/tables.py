@@ -16,6 +16,7 @@ from promotion.models import (
     Delivery,
     Deployment,
     DesiredState,
+    Finding,
     Incident,
     JoinToken,
     LatencySlot,
@@ -143,6 +144,13 @@ register(
     list_display=("action", "webhook", "attempts", "status", "created_at", "delivered_at"),
     list_filter=("action",),
     list_select_related=("webhook",),
+)
+register(
+    Finding,
+    list_display=("title", "version", "severity", "owner_name", "due", "recorded_at", "closed_at"),
+    list_filter=("severity",),
+    list_select_related=("version__model",),
+    subject_kind="finding",
 )
 register(
     Incident,

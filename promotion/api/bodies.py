@@ -3,7 +3,7 @@
 from rest_framework import serializers
 
 from governance.api import fields
-from promotion.models import Approval, Incident, Review
+from promotion.models import Approval, Finding, Incident, Review
 from promotion.models.comments import LONGEST
 from promotion.rules import KIND_BY_TARGET_STATE
 from promotion.selectors.policies import MOST_TRIED
@@ -133,6 +133,25 @@ class IncidentIn(fields.Strict):
     severity = fields.Choice(choices=Incident.Severity.values)
     title = fields.Text(limit=200)
     detail = fields.Text(blank=True, required=False, default="")
+
+
+class FindingIn(fields.Strict):
+    """What is held against a version, how bad it is, who sees to it, and by when."""
+
+    severity = fields.Choice(choices=Finding.Severity.values)
+    title = fields.Text(limit=200)
+    text = fields.Text(blank=True, required=False, default="")
+    owner = fields.Text(limit=150)
+    due = fields.Day()
+    blocks = fields.Truth(required=False, default=False)
+    condition_of = fields.Id(required=False, allow_null=True, default=None)
+
+
+class FindingResolutionIn(fields.Strict):
+    """How a finding was resolved, and where that can be read."""
+
+    resolution = fields.Text()
+    evidence = fields.Text(limit=500, blank=True, required=False, default="")
 
 
 class ResolutionIn(fields.Strict):

@@ -25,6 +25,7 @@ from promotion.gates import (
     lower_environment,
     memory,
     metrics,
+    no_open_findings,
     no_open_incident,
     pipeline,
 )
@@ -53,6 +54,7 @@ GATES: Mapping[str, Gate] = {
     memory.NAME: memory.judge,
     frozen.NAME: frozen.judge,
     no_open_incident.NAME: no_open_incident.judge,
+    no_open_findings.NAME: no_open_findings.judge,
 }
 FOR_KIND: Mapping[str, tuple[str, ...]] = {
     "deploy_dark": (
@@ -66,7 +68,7 @@ FOR_KIND: Mapping[str, tuple[str, ...]] = {
     "break_glass": (memory.NAME,),  # Again, that is. At first as a promotion, and most are skipped.
 }
 ALWAYS = frozenset({"inspected", "lower_environment", "dark_first", "dark_pairs"})
-AT_EXECUTION = (memory.NAME, frozen.NAME, no_open_incident.NAME)
+AT_EXECUTION = (memory.NAME, frozen.NAME, no_open_incident.NAME, no_open_findings.NAME)
 
 
 def judge(kind: str, facts: Facts, policy: Policy) -> list[GateResult]:

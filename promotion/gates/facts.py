@@ -31,6 +31,7 @@ class Facts:
             anything for.
         resident: agent of the target -> bytes it holds in memory now.
         incidents: what is open here, of the model or of everything: id, title, severity, since.
+        findings: what is open on this version: id, title, severity, due, blocks, condition_of.
         pairs: dark scores paired with the champion's; ``flips``: those with another decision.
     """
 
@@ -65,6 +66,7 @@ class Facts:
     dark_versions: tuple[int, ...] = ()
     incidents: tuple[Mapping[str, str], ...] = ()
     dark_idle_before: tuple[int, ...] = ()
+    findings: tuple[Mapping[str, object], ...] = ()
 
     def as_document(self) -> dict[str, object]:
         """The form they are stored and hashed in."""

@@ -4,6 +4,7 @@ from promotion.models.agents import Agent, AgentReport, JoinToken, ServingInterv
 from promotion.models.comments import Comment
 from promotion.models.deployments import Deployment
 from promotion.models.evidence import DarkSeen, DarkTally, PredictionBatch
+from promotion.models.findings import Finding
 from promotion.models.incidents import Incident
 from promotion.models.latencies import LatencySlot
 from promotion.models.placements import Placement
@@ -25,6 +26,7 @@ __all__ = [
     "Delivery",
     "Deployment",
     "DesiredState",
+    "Finding",
     "Incident",
     "JoinToken",
     "LatencySlot",

@@ -33,6 +33,11 @@ class TargetQuerySet(models.QuerySet["Target"]):
                 target.refuse_if_lost()
         return found
 
+    def locked_everywhere(self) -> None:
+        """Hold all targets there are until the transaction ends, for what concerns them all."""
+        rows = self.select_for_update(no_key=True).order_by("environment", "tier")
+        list(rows.values_list("pk", flat=True))
+
 
 class Target(models.Model):
     """(environment, tier). All its agents get the same desired state."""

@@ -18,6 +18,7 @@ from promotion.models import (
     AgentReport,
     DarkTally,
     Deployment,
+    Finding,
     Incident,
     Request,
     ServingInterval,
@@ -75,11 +76,10 @@ def gather(
         champion_pipeline=str(other.manifest.get("pipeline_digest") or "") if other else "",
         latency_budget_ms=model.latency_budget_ms,
         dark_versions=tuple(_dark_versions(version, environment)),
-        dark_idle_before=tuple(
-            darkened.idle_before(version, environment).values_list("version__number", flat=True)
-        ),
+        dark_idle_before=tuple(_dark_idle_before(version, environment)),
         resident=_resident(version, environment, now=now),
         incidents=tuple(_incidents(version, environment)),
+        findings=tuple(_findings(version)),
     )
 
 
@@ -202,6 +202,11 @@ def _dark_versions(version: ModelVersion, environment: Environment) -> list[int]
     return sorted(set(rows.values_list("version__number", flat=True)))
 
 
+def _dark_idle_before(version: ModelVersion, environment: Environment) -> Iterator[int]:
+    rows = darkened.idle_before(version, environment)
+    yield from rows.values_list("version__number", flat=True)
+
+
 def _incidents(version: ModelVersion, environment: Environment) -> Iterator[dict[str, str]]:
     """What is open here, of the model or of everything. One query."""
     rows = Incident.objects.open_at(environment.pk, model_id=version.model_id)
@@ -211,6 +216,19 @@ def _incidents(version: ModelVersion, environment: Environment) -> Iterator[dict
             "title": row.title,
             "severity": row.severity,
             "since": row.opened_at.astimezone(UTC).isoformat(),
+        }
+
+
+def _findings(version: ModelVersion) -> Iterator[dict[str, object]]:
+    """What is open on it, wherever it is promoted to. One query."""
+    for row in Finding.objects.open().filter(version=version):
+        yield {
+            "id": str(row.pk),
+            "title": row.title,
+            "severity": row.severity,
+            "due": row.due.isoformat(),
+            "blocks": row.blocks,
+            "condition_of": str(row.condition_of_id) if row.condition_of_id else None,
         }
 
 

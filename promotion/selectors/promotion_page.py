@@ -6,8 +6,8 @@ from uuid import UUID
 
 from governance.errors import NotFound
 from promotion.comparison import Difference, compare
-from promotion.models import Approval, DarkTally, Deployment, Request, Review
-from promotion.selectors import timeline
+from promotion.models import Approval, DarkTally, Deployment, Finding, Request, Review
+from promotion.selectors import findings, timeline
 from promotion.selectors.model_page import may_return
 from promotion.selectors.progress import Progress, progress
 from promotion.selectors.tallies import Tally, tallies_of
@@ -47,6 +47,7 @@ GATES: Mapping[str, str] = {
     "dark_limit": "Room for another dark version",
     "frozen": "No freeze",
     "no_open_incident": "No open incident",
+    "no_open_findings": "No open finding",
 }
 
 
@@ -74,6 +75,8 @@ class PromotionPage:
     gates: list[GateRow]
     tally: Tally | None
     approvals: list[Approval]
+    findings: list[Finding]
+    """Open ones on the version, and its conditions."""
     progress: Progress
     events: list[Event]
     sentence: str
@@ -145,6 +148,11 @@ def promotion_page(pk: UUID) -> PromotionPage:
         gates=gates(request.evidence),
         tally=_tally(request),
         approvals=list(request.approvals.select_related("user")),
+        findings=[
+            one
+            for one in findings.of_version(version)
+            if one.is_open() or one.condition_of_id == request.pk
+        ],
         progress=progress(request),
         events=timeline.of_request(request.pk),
         sentence=signed_sentence(request),

@@ -11,7 +11,8 @@ from django.db.models import Count, Q, QuerySet
 from governance.access import ROLES, Permission, Sight
 from governance.actors import Actor
 from governance.models import RoleBinding
-from promotion.models import Approval, PolicyApproval, PolicyRequest, Request
+from promotion.models import Approval, Finding, PolicyApproval, PolicyRequest, Request
+from promotion.selectors import findings
 
 RECENT = 50
 KINDS: Mapping[str, tuple[str, str]] = {
@@ -46,6 +47,8 @@ class PromotionsPage:
     waiting: list[Request]
     policies: list[PolicyRequest]
     """Policies that wait for this person."""
+    findings: list[Finding]
+    """Findings that this person has to see to."""
     open: list[Request]
     under_way: list[Request]
     recent: list[Request]
@@ -75,6 +78,7 @@ def promotions_page(actor: Actor, sight: Sight) -> PromotionsPage:
     return PromotionsPage(
         waiting=waiting,
         policies=list(_policies_for(actor, signing).select_related("environment")),
+        findings=list(findings.owned_by(actor).select_related("version__model")),
         open=[one for one in unsettled if one.state == "open" and one.pk not in mine],
         under_way=[one for one in unsettled if one.state != "open"],
         recent=list(rows.filter(settled_at__isnull=False).order_by("-settled_at")[:RECENT]),

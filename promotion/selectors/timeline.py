@@ -39,6 +39,8 @@ WORDS: Mapping[str, tuple[str, str]] = {
     Action.WAIVER_GIVEN: ("waived a gate", "waiting"),
     Action.VERSION_ATTESTED: ("attested the version", "done"),
     Action.VERSION_INSPECTED: ("inspected the version's files", "done"),
+    Action.FINDING_RECORDED: ("recorded a finding", "waiting"),
+    Action.FINDING_CLOSED: ("closed a finding", "done"),
     Action.REQUEST_OPENED: ("asked for it", "open"),
     Action.REQUEST_COMMENTED: ("commented", "comment"),
     Action.REQUEST_APPROVED: ("approved", "approved"),
@@ -96,10 +98,10 @@ ASKED: Mapping[str, str] = {
     "break_glass": "broke the glass: promoted it alone",
 }
 """What was asked for, by the kind of request."""
-SPOKEN = ("reason", "comment")
+SPOKEN = ("reason", "comment", "resolution")
 """Parts of a payload that people wrote: shown as they are."""
-NOTED = ("detail", "why")
-"""Parts of a payload in which the system says why."""
+NOTED = ("detail", "why", "title")
+"""Parts of a payload that say what it is about, or in which the system says why."""
 
 
 @dataclass(frozen=True, slots=True)

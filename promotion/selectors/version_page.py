@@ -10,8 +10,8 @@ from governance.access import Sight
 from governance.errors import NotFound
 from governance.models import Environment
 from promotion.comparison import features
-from promotion.models import Agent, DarkTally, Deployment, Request, Waiver
-from promotion.selectors import latencies, observed, timeline
+from promotion.models import Agent, DarkTally, Deployment, Finding, Request, Waiver
+from promotion.selectors import findings, latencies, observed, timeline
 from promotion.selectors.decided import Decided
 from promotion.selectors.latencies import Timing
 from promotion.selectors.model_page import joined
@@ -98,6 +98,7 @@ class VersionPage:
     training: Mapping[str, object]
     parameters: Mapping[str, object]
     waivers: list[Waiver]
+    findings: list[Finding]
     events: list[Event]
 
     @property
@@ -152,6 +153,7 @@ def version_page(name: str, number: int, sight: Sight, *, now: datetime) -> Vers
         training={key: value for key, value in training.items() if key != "parameters"},
         parameters=_mapping(training.get("parameters")),
         waivers=[one for one in version.waivers.all() if one.environment_id in places],
+        findings=findings.of_version(version),
         events=timeline.of_version(
             model=name, number=number, pk=version.pk, places=[one.slug for one in environments]
         ),

@@ -15,6 +15,7 @@ from promotion.models import (
     Approval,
     Comment,
     Deployment,
+    Finding,
     Incident,
     Placement,
     Request,
@@ -188,6 +189,23 @@ class Journal:
                 model=name,
                 environment=slug,
                 details={**facts, **details},
+            )
+        )
+
+    def finding(self, action: Action, finding: Finding, **details: object) -> None:
+        """A reviewer held something against a version, or it is resolved."""
+        version = finding.version
+        self._entries.append(
+            partial(
+                audit.record,
+                action,
+                actor=self.actor,
+                object=f"model:{version.model.name}",
+                subject=f"finding:{finding.pk}",
+                model=version.model.name,
+                version=version.number,
+                request=finding.condition_of_id,
+                details={"finding": str(finding.pk), **details},
             )
         )
 

@@ -6,7 +6,7 @@ from django.views.decorators.http import require_GET
 
 from governance import access
 from governance.access import Permission
-from promotion.selectors import model_page, version_page
+from promotion.selectors import findings, model_page, version_page
 from promotion.views.frame import actor_of, framed, page, visible
 
 
@@ -41,6 +41,13 @@ def version(request: HttpRequest, name: str, number: int) -> HttpResponse:
     """One version, with everything known of it."""
     places = visible(request)
     found = version_page.version_page(name, number, places, now=timezone.now())
-    may_waive = access.allowed(actor_of(request), Permission.WAIVE, group=found.version.model.group)
-    context = {"page": found, "nav": "models", "may_waive": may_waive}
+    actor, group = actor_of(request), found.version.model.group
+    reviewed = access.reach(actor, Permission.RECORD_FINDINGS)
+    context = {
+        "page": found,
+        "nav": "models",
+        "may_waive": access.allowed(actor, Permission.WAIVE, group=group),
+        "may_review": reviewed.covers(group=group),
+        "closable": findings.closable(found.findings, reviewed=reviewed, person=actor.person),
+    }
     return framed(request, "version.html", context, environments=places)

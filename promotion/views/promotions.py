@@ -12,7 +12,7 @@ from governance import access
 from governance.access import Permission
 from governance.errors import GovernanceError, Invalid
 from promotion.models import Approval, Request
-from promotion.selectors import promotion_page
+from promotion.selectors import findings, promotion_page
 from promotion.selectors.progress import progress as progress_of
 from promotion.selectors.promotions import promotions_page
 from promotion.services import passwords, requests
@@ -134,6 +134,7 @@ def shown(request: HttpRequest, pk: UUID, *, error: GovernanceError | None = Non
     found = promotion_page.promotion_page(pk)
     _require_view(request, found.request)
     actor, row = actor_of(request), found.request
+    reviewed = access.reach(actor, Permission.RECORD_FINDINGS)
     context = {
         "page": found,
         "progress": found.progress,
@@ -146,6 +147,8 @@ def shown(request: HttpRequest, pk: UUID, *, error: GovernanceError | None = Non
         ),
         "may_review": _may_review(request, found),
         "may_break": _may_break(request, found),
+        "may_record": reviewed.covers(group=row.model.group),
+        "closable": findings.closable(found.findings, reviewed=reviewed, person=actor.person),
         "is_requester": (row.requester_kind, row.requester_id) == (actor.kind, actor.id),
         "form": request.POST,
     }

@@ -49,6 +49,7 @@ INCIDENT = {
     "severity": "major",
     "title": "Callers time out",
 }
+FINDING = {"severity": "high", "title": "Scores drift", "owner": "asha", "due": "{today}"}
 SIGN = {"decision": "approve", "meaning": "approval", "password": PASSWORD}
 SIGNED = {**SIGN, "content_hash": "{content_hash}"}
 SIGN_POLICY = {
@@ -257,6 +258,19 @@ API: tuple[Row, ...] = (
         body=SAY,
     ),
     # What is wrong
+    row("GET api/v1/findings", VIEWER.of_group(), finds="finding"),
+    row("GET api/v1/findings/<uuid:pk>", VIEWER.of_group(), pk="finding"),
+    row(
+        "POST api/v1/models/<str:name>/versions/<int:number>/findings",
+        APPROVER.of_group(people=True),
+        body=FINDING,
+    ),
+    row(
+        "POST api/v1/findings/<uuid:pk>/close",
+        APPROVER.of_group(people=True),
+        pk="finding",
+        body={"resolution": "trained again"},
+    ),
     row("GET api/v1/incidents", VIEWER.deployed(), finds="incident"),
     row("GET api/v1/incidents", VIEWER.in_place(), finds="incident_of_all"),
     row("POST api/v1/incidents", (OPERATOR | RISK).deployed(), body=INCIDENT),
@@ -374,6 +388,23 @@ PAGES: tuple[Row, ...] = (
         SPEAKER.in_place(),
         pk="policy_request",
         body=SAY,
+    ),
+    row("GET findings/", VIEWER.of_group(), finds="finding"),
+    row(
+        "GET models/<slug:name>/versions/<int:number>/findings/record/",
+        APPROVER.of_group(),
+    ),
+    row(
+        "POST models/<slug:name>/versions/<int:number>/findings/record/",
+        APPROVER.of_group(),
+        body=FINDING,
+    ),
+    row("GET findings/<uuid:pk>/close/", APPROVER.of_group(), pk="finding"),
+    row(
+        "POST findings/<uuid:pk>/close/",
+        APPROVER.of_group(),
+        pk="finding",
+        body={"resolution": "trained again"},
     ),
     row("GET incidents/", VIEWER.deployed(), finds="incident"),
     row("GET incidents/", VIEWER.in_place(), finds="incident_of_all"),

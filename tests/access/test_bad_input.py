@@ -17,6 +17,7 @@ PASSWORD = "correct horse battery"
 LISTS = (
     "audit/checkpoints",
     "audit/entries",
+    "findings",
     "incidents",
     "models",
     "people",

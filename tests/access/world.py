@@ -19,7 +19,7 @@ from governance.models import Environment, RoleBinding, ServiceToken, User
 from governance.services import bindings, people, tokens
 from promotion import wire
 from promotion.models import Agent, Policy, Rollout, Target
-from promotion.services import agents, incidents, policy_requests, requests
+from promotion.services import agents, findings, incidents, policy_requests, requests
 from promotion.services.webhooks import addresses
 from registry.services import blobs
 from tests.access.matrix import ROLES, SCOPES, Scope
@@ -73,6 +73,7 @@ def build(named: Iterable[tuple[str, ...]]) -> Stage:
     _runtime(world, stage)
     _rules(stage)
     _incidents(stage)
+    _findings(world, stage)
     _fleet(stage)
     _callers(stage)
     _strangers(stage, named)
@@ -178,6 +179,22 @@ def _incidents(stage: Stage) -> None:
             actor=SET_UP,
         )
         stage.things[name] = made.pk
+
+
+def _findings(world: World, stage: Stage) -> None:
+    """Somebody else has recorded one; whoever reviews such models may close it."""
+    rita = world.person("rita", "risk")
+    made = findings.record_finding(
+        model="cards-score",
+        version=1,
+        severity="low",
+        title="Too few rows",
+        owner="asha",
+        due=timezone.now().date(),
+        user=rita,
+        actor=rita.actor,
+    )
+    stage.things |= {"finding": made.pk, "today": made.due.isoformat()}
 
 
 def _fleet(stage: Stage) -> None:

@@ -31,8 +31,8 @@ def service(asha, set_up):
 MATRIX = {
     "viewer": {"view"},
     "submitter": {"view", "comment", "submit"},
-    "approver": {"view", "comment", "approve"},
-    "risk": {"view", "comment", "approve", "waive", "handle incidents"},
+    "approver": {"view", "comment", "approve", "record findings"},
+    "risk": {"view", "comment", "approve", "waive", "record findings", "handle incidents"},
     "operator": {"view", "comment", "operate", "handle incidents"},
     "auditor": {"view", "comment", "audit", "see people"},
     "admin": {"view", "comment", "see people", "administer"},

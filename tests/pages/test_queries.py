@@ -47,6 +47,7 @@ def addresses(waiting: Request) -> dict[str, str]:
         "policy": "/policies/prod-eu/1/",
         "fleet": "/fleet/",
         "incidents": "/incidents/",
+        "findings": "/findings/",
         "people": "/people/",
     }
 

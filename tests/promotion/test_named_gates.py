@@ -22,6 +22,7 @@ AGENT = {
     "p95_ms": 5.0,
     "p99_ms": 20.0,
 }
+FINDING = {"title": "x", "severity": "high", "due": "", "blocks": False, "condition_of": None}
 INCIDENT = {"id": "1", "title": "it drifts", "severity": "critical", "since": "2026-11-20"}
 GOOD = {
     "inspection": "ready",
@@ -60,6 +61,7 @@ ASKED = {
     "latency": {},
     "memory": {"agent_mb": 1_000},
     "no_open_incident": {"severity": "major"},
+    "no_open_findings": {"severity": "high"},
 }
 ALL = Policy.model_validate({"gates": ASKED, "freeze": [{"weekdays": ["sun"]}]})
 
@@ -81,6 +83,8 @@ def test_all_pass_when_everything_is_as_it_should_be():
     [
         ({"incidents": (INCIDENT,)}, "no_open_incident", "failed"),
         ({"incidents": ({**INCIDENT, "severity": "minor"},)}, "no_open_incident", "passed"),
+        ({"findings": (FINDING,)}, "no_open_findings", "failed"),
+        ({"findings": ({**FINDING, "severity": "low"},)}, "no_open_findings", "passed"),
         ({"ran_on": ()}, "golden", "inconclusive"),
         ({"ran_on": ({**AGENT, "golden_passed": 2},)}, "golden", "failed"),
         ({"ran_on": ({**AGENT, "golden_passed": 0, "golden_total": 0},)}, "golden", "inconclusive"),
@@ -150,10 +154,15 @@ def test_nothing_is_asked_for_a_retirement():
     assert gates.judge("retire", Facts(inspection="rejected"), ALL) == []
 
 
-def test_only_memory_freezes_and_incidents_are_judged_again():
+def test_only_memory_freezes_incidents_and_findings_are_judged_again():
     results = gates.judge_again("promote", Facts(**GOOD), ALL)
 
-    assert [result.gate for result in results] == ["memory", "frozen", "no_open_incident"]
+    assert [result.gate for result in results] == [
+        "memory",
+        "frozen",
+        "no_open_incident",
+        "no_open_findings",
+    ]
     assert gates.count_at_execution(ALL)
     assert not gates.count_at_execution(Policy())
 

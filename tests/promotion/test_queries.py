@@ -26,6 +26,7 @@ CALLS = {
     "promotion": "promotions/{promotion}",
     "entries": "audit/entries",
     "incidents": "incidents",
+    "findings": "findings",
     "me": "me",
 }
 
