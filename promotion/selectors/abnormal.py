@@ -10,11 +10,15 @@ from django.utils import timezone
 
 from governance.access import Sight
 from governance.audit import behind, checkpoints
+from governance.models import Environment
 from promotion.confirmation import Standing
 from promotion.models import Agent, Deployment, Incident, Request, Rollout, Target
 from promotion.selectors import histories, observed
 from promotion.selectors.decided import decided
 from promotion.selectors.fleet_facts import is_cloned, lease
+
+MOST_NAMED = 3
+"""So many silent agents of an environment are named one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,12 +209,39 @@ def among(
 ) -> list[Alarm]:
     """Name what is abnormal among what is already read; ``lost`` are targets."""
     of_targets = [_of_target(target) for target in lost]
-    of_agents = [alarm for agent in agents for alarm in _of_agent(agent, sight, now=now)]
     return (
         of_targets
-        + of_agents
+        + _of_agents(list(agents), sight, now=now)
         + [alarm for one in champions for alarm in _of_champion(one, now=now)]
     )
+
+
+def _of_agents(agents: list[Agent], sight: Sight, *, now: datetime) -> list[Alarm]:
+    """Name agents one by one, but in one line those that many fell silent beside."""
+    silent: dict[Environment, list[Agent]] = {}
+    for agent in agents:
+        if not agent.evicted_at and not agent.cordoned and observed.is_silent(agent, now=now):
+            silent.setdefault(agent.target.environment, []).append(agent)
+    many = {place: found for place, found in silent.items() if len(found) > MOST_NAMED}
+    gathered = {agent.pk for found in many.values() for agent in found}
+    alone = [agent for agent in agents if agent.pk not in gathered]
+    return [
+        *(_of_many(place, found) for place, found in many.items()),
+        *(alarm for agent in agents if agent.pk in gathered for alarm in _taken_back(agent, sight)),
+        *(alarm for agent in alone for alarm in _of_agent(agent, sight, now=now)),
+    ]
+
+
+def _of_many(place: Environment, silent: list[Agent]) -> Alarm:
+    """Say in one line that many agents of an environment are silent: one cause, most likely."""
+    names = ", ".join(sorted(agent.name for agent in silent)[:MOST_NAMED])
+    rest = len(silent) - MOST_NAMED
+    what = f"{len(silent)} agents are silent: {names} and {rest} more. What they serve is unknown."
+    reports = [observed.report_of(agent) for agent in silent]
+    heard = [row.at for row in reports if row]
+    since = min(heard) if heard else min(agent.enrolled_at for agent in silent)
+    remedy = "Look for one cause, such as the network between; start them again, or evict them."
+    return Alarm(place.slug, what, since, remedy, reverse("fleet"), "Open fleet")
 
 
 def _of_target(target: Target) -> Alarm:

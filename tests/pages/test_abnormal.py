@@ -1,19 +1,22 @@
 """What raises the red bar: what needs somebody now, and nothing else."""
 
 import re
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import connection
+from django.test import Client
 from django.utils import timezone
 
 from governance import access
 from governance.audit.models import SealerReport
-from governance.models import Environment
+from governance.models import Environment, User
 from promotion.models import AgentReport, Deployment
 from promotion.selectors import abnormal, observed
 from promotion.selectors.decided import decided
+from promotion.services.incidents import open_incident
 from tests.conftest import as_owner
 from tests.pages.factory import SET_UP, World
 
@@ -112,3 +115,37 @@ def test_a_champion_without_any_agent_is_abnormal(prod: World) -> None:
     assert [one.what for one in found] == [
         "credit-default version 1 is decided, and confirmed by 0 of 2 agents."
     ]
+
+
+def test_many_that_fall_silent_are_one_line(prod: World) -> None:
+    for number in range(3, 7):
+        prod.agent(f"eu-{number}", "prod-eu")
+    for rig in prod.rigs[:3]:
+        rig.falls_silent(seconds=90)
+    three = [one.what for one in abnormal.alarms(access.sight(SET_UP))]
+    assert three[:3] == [
+        f"agent eu-{number} is silent. What it serves is unknown." for number in (1, 2, 3)
+    ]
+
+    for rig in prod.rigs[3:]:
+        rig.falls_silent(seconds=90)
+    many, *_ = abnormal.alarms(access.sight(SET_UP))
+
+    assert many.what == (
+        "6 agents are silent: eu-1, eu-2, eu-3 and 3 more. What they serve is unknown."
+    )
+    assert many.place == "prod-eu"
+    assert many.since is not None
+
+
+def test_a_long_red_bar_folds(prod: World, rosa: User, browser: Callable[..., Client]) -> None:
+    for number in range(7):
+        open_incident(
+            environment="prod-eu", severity="minor", title=f"thing {number}", actor=SET_UP
+        )
+
+    page = browser(rosa).get("/").content.decode()
+
+    assert "7 things need somebody now" in page
+    assert "<summary>and 1 more</summary>" in page
+    assert page.count("incident of everything") == 7
