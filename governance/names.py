@@ -16,6 +16,10 @@ _INVISIBLE = frozenset("\u061c\u200b\u200e\u200f\u2028\u2029\ufeff") | frozenset
 )
 
 
+_ALIKE = frozenset({"LATIN", "CYRILLIC", "GREEK", "COPTIC", "ARMENIAN", "CHEROKEE", "LISU"})
+"""Scripts with letters that look like those of another one."""
+
+
 def is_slug(text: object) -> bool:
     """Tell whether ``text`` is 1 to 63 lower-case letters, digits and inner hyphens."""
     return isinstance(text, str) and SLUG.match(text) is not None
@@ -42,4 +46,18 @@ def problem_with(text: str, *, limit: int = 2_000, blank: bool = False) -> str:
             continue
         if unicodedata.category(char) in _FORBIDDEN or char in _INVISIBLE:
             return f"contains the character U+{ord(char):04X}, which is not allowed"
+    return ""
+
+
+def problem_with_letters(text: str) -> str:
+    """Say why a name may be taken for another one by its look, or return ``""``.
+
+    For names that people compare and search by: one script of those that look alike, and
+    no letter in a form that is another's, such as a full-width one.
+    """
+    if unicodedata.normalize("NFKC", text) != text:
+        return "has letters in a form that reads like another: write it in NFKC"
+    scripts = {unicodedata.name(char, "").partition(" ")[0] for char in text if char.isalpha()}
+    if len(mixed := sorted(scripts & _ALIKE)) > 1:
+        return f"mixes letters that look alike: {' and '.join(mixed).lower()}"
     return ""

@@ -51,6 +51,19 @@ class Dataset:
     start: str | None = None
     end: str | None = None
     source: str | None = None
+    licence: str | None = None
+    version: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Parent:
+    """Another version this one comes from: by its number, its digest, or both."""
+
+    model: str
+    version: int | None = None
+    digest: str | None = None
+    relation: str = "derived"
+    """``derived``, ``retrained``, ``fine_tuned``, ``distilled``, ``ensemble`` or ``converted``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +107,7 @@ def build_manifest(
     authors: Sequence[str],
     training: Training,
     datasets: Iterable[Dataset] = (),
+    parents: Iterable[Parent] = (),
     metrics: Mapping[str, float] | None = None,
     pipeline_digest: str | None = None,
     environment_lock: Mapping[str, Any] | None = None,
@@ -128,6 +142,8 @@ def build_manifest(
         "metrics": dict(metrics or {}),
         "environment_lock": None if environment_lock is None else dict(environment_lock),
     }
+    if listed := [_parent(each) for each in parents]:
+        document["parents"] = listed
     return canonical(document)
 
 
@@ -240,7 +256,18 @@ def _dataset(dataset: Dataset) -> Document:
         "from": dataset.start,
         "to": dataset.end,
         "source": dataset.source,
+        **_given(licence=dataset.licence, version=dataset.version),
     }
+
+
+def _parent(parent: Parent) -> Document:
+    named = _given(version=parent.version, digest=parent.digest)
+    return {"model": parent.model, "relation": parent.relation, **named}
+
+
+def _given(**members: object) -> Document:
+    """Leave out what was not said: manifests of before are the same bytes as ever."""
+    return {name: value for name, value in members.items() if value is not None}
 
 
 def _flatten(nested: Any) -> list[Any]:

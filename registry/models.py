@@ -115,6 +115,7 @@ class Attestation(models.Model):
         VALIDATION_REPORT = "validation_report", "validation report"
         DATA_DETAILS = "data_details", "data details"
         MODEL_CARD = "model_card", "model card"
+        LINEAGE = "lineage", "lineage"
         OTHER = "other", "other"
 
     id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
@@ -139,6 +140,102 @@ class Attestation(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} of {self.version}"
+
+
+class DatasetUseQuerySet(models.QuerySet["DatasetUse"]):
+    def current(self) -> "DatasetUseQuerySet":
+        """Leave out what a later row about the same data of the same version completes."""
+        later = DatasetUse.objects.filter(
+            version=models.OuterRef("version"),
+            name=models.OuterRef("name"),
+            pk__gt=models.OuterRef("pk"),
+        )
+        return self.filter(~models.Exists(later))
+
+
+class DatasetUse(models.Model):
+    """Data a version was made of, as its manifest says, or evidence that came later.
+
+    Evidence may fill what was left open: then it has a row of its own, with all that is
+    known by then, and the row before it stays.
+    """
+
+    version = models.ForeignKey(ModelVersion, models.PROTECT, related_name="dataset_uses")
+    name = models.CharField(max_length=200)
+    digest = models.CharField(max_length=64)
+    edition = models.CharField(max_length=200, blank=True, default="")
+    begins = models.DateTimeField(null=True)
+    ends = models.DateTimeField(null=True)
+    """The last moment it is about; of a day, its end. None, as of ``begins``: not supplied."""
+    source = models.TextField(blank=True, default="")
+    licence = models.CharField(max_length=200, blank=True, default="")
+    attestation = models.ForeignKey(
+        Attestation, models.PROTECT, null=True, related_name="dataset_uses"
+    )
+    """What said so after the manifest; None for the manifest."""
+
+    objects = DatasetUseQuerySet.as_manager()
+
+    class Meta:
+        ordering: ClassVar = ["name", "pk"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["version", "name"],
+                condition=models.Q(attestation__isnull=True),
+                name="data_named_once_by_a_manifest",
+            ),
+            models.UniqueConstraint(
+                fields=["attestation", "name"], name="data_named_once_by_an_attestation"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(digest__regex=r"^[0-9a-f]{64}$"),
+                name="data_is_named_by_sha256",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(begins__isnull=True)
+                | models.Q(ends__isnull=True)
+                | models.Q(begins__lte=models.F("ends")),
+                name="data_begins_before_it_ends",
+            ),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["digest"], name="data_by_digest"),
+            models.Index(fields=["name", "digest"], name="data_by_name"),
+            models.Index(fields=["begins", "ends"], name="data_by_time"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} in {self.version_id}"
+
+
+class ParentLink(models.Model):
+    """A version comes from another one. A trigger lets no version come from itself."""
+
+    class Relation(models.TextChoices):
+        DERIVED = "derived", "derived from"
+        RETRAINED = "retrained", "retrained from"
+        FINE_TUNED = "fine_tuned", "fine-tuned from"
+        DISTILLED = "distilled", "distilled from"
+        ENSEMBLE = "ensemble", "made of"
+        CONVERTED = "converted", "converted from"
+
+    child = models.ForeignKey(ModelVersion, models.PROTECT, related_name="parent_links")
+    parent = models.ForeignKey(ModelVersion, models.PROTECT, related_name="child_links")
+    relation = models.CharField(max_length=10, choices=Relation.choices)
+    attestation = models.ForeignKey(
+        Attestation, models.PROTECT, null=True, related_name="parent_links"
+    )
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["child", "parent"], name="one_link_to_a_parent"),
+            models.CheckConstraint(
+                condition=~models.Q(child=models.F("parent")), name="nobody_is_their_own_parent"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.child_id} {self.get_relation_display()} {self.parent_id}"
 
 
 class Inspection(models.Model):

@@ -1,12 +1,23 @@
 """Reading what exists. What an actor may not see is not found."""
 
+from collections.abc import Iterable, Mapping
+from uuid import UUID
+
+from django.db import connection
 from django.db.models import QuerySet
 
 from governance import access
 from governance.access import Permission
 from governance.actors import Actor
 from governance.errors import NotFound
-from registry.models import Blob, Inspection, ModelVersion, RegisteredModel, VersionFile
+from registry.models import (
+    Attestation,
+    Blob,
+    Inspection,
+    ModelVersion,
+    RegisteredModel,
+    VersionFile,
+)
 
 
 def models(actor: Actor) -> QuerySet[RegisteredModel]:
@@ -83,3 +94,50 @@ def inspecting() -> QuerySet[Inspection]:
     """Return the inspections without an outcome, the oldest first."""
     waiting = Inspection.objects.filter(status=Inspection.Status.INSPECTING)
     return waiting.order_by("version__created_at")
+
+
+MEMBERS = ("run", "pipeline_digest", "environment_lock")
+"""What evidence may add to where a version comes from, beside data sets and parents."""
+
+
+def members_of(
+    manifest: Mapping[str, object], attestations: Iterable[Attestation]
+) -> dict[str, object]:
+    """Return run, pipeline digest and environment lock, as far as anybody has said."""
+    training = manifest.get("training")
+    run = training.get("run") if isinstance(training, Mapping) else None
+    said = {"run": run, **{name: manifest.get(name) for name in MEMBERS[1:]}}
+    found = {name: value for name, value in said.items() if value is not None}
+    for one in attestations:
+        if one.kind == Attestation.Kind.LINEAGE:
+            later = {name: one.document.get(name) for name in MEMBERS}
+            found = {name: value for name, value in later.items() if value is not None} | found
+    return found
+
+
+def ancestors(version: UUID, *, most: int = 200) -> dict[UUID, int]:
+    """Return what a version comes from, with the fewest steps to it, the nearest first."""
+    return _kin(_KIN.format(next="parent_id", here="child_id"), version, most=most)
+
+
+def descendants(version: UUID, *, most: int = 200) -> dict[UUID, int]:
+    """Return what comes from a version, with the fewest steps to it, the nearest first."""
+    return _kin(_KIN.format(next="child_id", here="parent_id"), version, most=most)
+
+
+_FARTHEST = 50
+"""Generations that are followed; what lies beyond is not listed."""
+_KIN = """
+WITH RECURSIVE kin(id, steps) AS (
+    SELECT {next}, 1 FROM registry_parentlink WHERE {here} = %s
+    UNION
+    SELECT link.{next}, kin.steps + 1
+    FROM registry_parentlink link JOIN kin ON link.{here} = kin.id WHERE kin.steps < %s
+) SELECT id, min(steps) FROM kin GROUP BY id ORDER BY 2, 1 LIMIT %s
+"""
+
+
+def _kin(query: str, version: UUID, *, most: int) -> dict[UUID, int]:
+    with connection.cursor() as cursor:
+        cursor.execute(query, [version, _FARTHEST, most])
+        return dict(cursor.fetchall())

@@ -40,9 +40,17 @@ GUARDS = frozenset(
         ("registry_registeredmodel", "never_deleted"),
         ("registry_modelversion", "audited"),
         ("registry_attestation", "audited"),
+        ("registry_parentlink", "no_circle"),
         *(
             (f"registry_{name}", "append_only")
-            for name in ("attestation", "blob", "modelversion", "versionfile")
+            for name in (
+                "attestation",
+                "blob",
+                "datasetuse",
+                "modelversion",
+                "parentlink",
+                "versionfile",
+            )
         ),
         *(
             (f"promotion_{table}", trigger)

@@ -80,6 +80,7 @@ def _dataset() -> Dataset:
         start=datetime(2005, 4, 1, tzinfo=UTC).isoformat(),
         end=datetime(2005, 9, 30, tzinfo=UTC).isoformat(),
         source="https://doi.org/10.24432/C55S3H",
+        licence="CC BY 4.0",
     )
 
 

@@ -15,17 +15,29 @@ from registry.manifests.documents import (
     parse,
 )
 from registry.manifests.golden import GOLDEN_BYTES, check_golden
+from registry.manifests.lineage import (
+    RELATIONS,
+    Attested,
+    DatasetSpec,
+    ParentSpec,
+    parse_attested,
+)
 from registry.manifests.tensors import TensorSpec
 
 __all__ = [
     "GOLDEN_BYTES",
     "MANIFEST_BYTES",
+    "RELATIONS",
+    "Attested",
+    "DatasetSpec",
     "File",
     "Manifest",
+    "ParentSpec",
     "Role",
     "Score",
     "TensorSpec",
     "check_golden",
     "invalid",
     "parse",
+    "parse_attested",
 ]

@@ -1,6 +1,5 @@
 """The manifest, ``lockgate.manifest/1``: what a version is made of and where it comes from."""
 
-import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, cast
@@ -8,6 +7,7 @@ from typing import Any, cast
 from governance.errors import Invalid, TooLarge
 from governance.names import is_slug, problem_with
 from registry.manifests import strict_json
+from registry.manifests.lineage import DatasetSpec, ParentSpec, read_datasets, read_parents
 from registry.manifests.paths import LONGEST, clashes, problem_with_path
 from registry.manifests.reading import Node, Problems
 from registry.manifests.tensors import ANY, TensorSpec, read_tensors
@@ -17,11 +17,6 @@ MANIFEST_BYTES = 1024 * 1024
 _ROOT = "manifest"
 _MOST_FILES = 1_000
 _MOST_TEXT = MANIFEST_BYTES
-_SCHEME = re.compile(r"([a-z][a-z0-9+.-]*)://|(javascript|data|vbscript):", re.IGNORECASE)
-_SCHEMES = frozenset(
-    {"abfss", "az", "dvc", "gs", "hdfs", "http", "https", "jdbc", "kafka", "oci", "postgresql"}
-    | {"s3", "snowflake"}
-)
 
 
 class Role(StrEnum):
@@ -65,6 +60,8 @@ class Manifest:
     outputs: tuple[TensorSpec, ...]
     score: Score
     authors: tuple[str, ...]
+    datasets: tuple[DatasetSpec, ...] = ()
+    parents: tuple[ParentSpec, ...] = ()
 
     def only(self, role: Role) -> File:
         """Return the file of a role that there is exactly one of."""
@@ -118,6 +115,7 @@ def _read(node: Node, *, model: str) -> Manifest:
     fields = node.fields(
         "schema", "model", "kind", "files", "inputs", "outputs", "score", "authors",
         "training", "pipeline_digest", "datasets", "metrics", "environment_lock",
+        optional=("parents",),
     )  # fmt: skip
     fields["schema"].one_of(SCHEMA)
     outputs = read_tensors(fields["outputs"], features=False)
@@ -130,11 +128,12 @@ def _read(node: Node, *, model: str) -> Manifest:
         outputs=outputs,
         score=_read_score(fields["score"], outputs=outputs),
         authors=_read_authors(fields["authors"]),
+        datasets=read_datasets(fields["datasets"]),
+        parents=() if fields["parents"].absent else read_parents(fields["parents"]),
     )
     _read_training(fields["training"])
     if not fields["pipeline_digest"].absent:
         fields["pipeline_digest"].sha256()
-    _read_datasets(fields["datasets"])
     for _, metric in fields["metrics"].entries(most=1_000):
         metric.number()
     if not fields["environment_lock"].absent:
@@ -213,28 +212,3 @@ def _read_training(node: Node) -> None:
     list(fields["parameters"].entries(most=10_000))
     if fields["seed"].value is not None:
         fields["seed"].integer(least=-(2**53))
-
-
-def _read_datasets(node: Node) -> None:
-    ids: set[str] = set()
-    for item in node.items(most=1_000):
-        fields = item.fields("id", "digest", optional=("from", "to", "source"))
-        name = fields["id"].text()
-        if name and name in ids:
-            fields["id"].complain("stands there twice")
-        ids.add(name)
-        fields["digest"].sha256()
-        start, end = (
-            None if fields[side].absent else fields[side].moment() for side in ("from", "to")
-        )
-        if start and end and start > end:
-            fields["to"].complain("lies before the beginning")
-        if not fields["source"].absent:
-            _check_source(fields["source"])
-
-
-def _check_source(node: Node) -> None:
-    """A source is only ever shown, yet nobody should be led to fetch a local file by it."""
-    named = _SCHEME.match(node.text(limit=2_000).strip())
-    if named and (named[1] or "").lower() not in _SCHEMES:
-        node.complain(f"must not be a {named[1] or named[2]} address")

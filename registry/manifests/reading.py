@@ -157,4 +157,8 @@ class Node:
         if moment.tzinfo is None:
             self.complain("is a time without a zone")
             return None
-        return moment
+        try:
+            return moment.astimezone(UTC)
+        except OverflowError:
+            self.complain("names no moment between the years 1 and 9999")
+            return None

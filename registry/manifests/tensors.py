@@ -94,7 +94,8 @@ def _read_features(node: Node, *, shape: tuple[int, ...], datatype: str) -> bool
     may_miss = False
     items = node.items(least=1, most=_MOST_FEATURES)
     for item in items:
-        fields = item.fields("name", optional=("min", "max", "missing", "categories", "guard"))
+        known = ("min", "max", "missing", "categories", "guard", "transform")
+        fields = item.fields("name", optional=known)
         name = fields["name"].text()
         if name and name in names:
             fields["name"].complain(f"stands there twice: {name!r}")
@@ -104,6 +105,8 @@ def _read_features(node: Node, *, shape: tuple[int, ...], datatype: str) -> bool
             may_miss |= fields["missing"].boolean()
         if not fields["categories"].absent:
             _check_categories(fields["categories"])
+        if not fields["transform"].absent:
+            fields["transform"].text()
         if not fields["guard"].absent:
             _check_guard(fields, datatype=datatype)
     if items and shape and shape[-1] not in {ANY, len(items)}:

@@ -11,29 +11,42 @@ from governance.actors import Actor
 from governance.audit import services as audit
 from governance.audit.actions import Action
 from governance.errors import Invalid, TooLarge
+from registry.manifests import Attested, parse_attested
 from registry.models import Attestation, Blob, ModelVersion
-from registry.services import blobs
+from registry.services import blobs, origins
+from registry.services.origins import Parent
 
 LARGEST = 1024 * 1024
 
 
-class Attested(NamedTuple):
+class Given(NamedTuple):
     """An attestation, and whether that is news."""
 
     attestation: Attestation
     is_new: bool
 
 
+class Said(NamedTuple):
+    """A document of some kind, and what of it is kept as lineage."""
+
+    kind: str
+    document: Mapping[str, object]
+    told: Attested
+    parents: list[Parent]
+
+
 def attest(
     *, version: ModelVersion, kind: str, document: Mapping[str, object], actor: Actor
-) -> Attested:
+) -> Given:
     """Put evidence beside a version; the same document again is the same attestation.
 
     Whether it was given by an author is kept with it, so that a policy can ask for others.
 
     Raises:
         Forbidden: the actor neither submits nor judges risk in the model's group.
-        Invalid: an unknown kind, or an empty document.
+        Invalid: an unknown kind, an empty document, or of lineage one that is not in order
+            (``invalid_lineage``) or names a parent that is not there (``unknown_parent``).
+        Conflict: of lineage, ``already_supplied``, ``self_dependency`` or ``cyclic_lineage``.
         TooLarge: ``attestation_too_large``.
         Unavailable: the store is down or full.
     """
@@ -47,30 +60,33 @@ def attest(
     if len(data) > LARGEST:
         message = f"An attestation has at most {LARGEST} bytes."
         raise TooLarge(message, code="attestation_too_large", limit=LARGEST)
+    told = parse_attested(document) if kind == Attestation.Kind.LINEAGE else Attested()
+    parents = origins.find_parents(told.parents, actor=actor)
     blob = blobs.keep(data, actor=actor)
-    return _seal(version, kind=kind, document=document, blob=blob, actor=actor)
+    said = Said(kind, document, told, parents)
+    return _seal(version, said, blob=blob, actor=actor)
 
 
 @transaction.atomic
-def _seal(
-    version: ModelVersion, *, kind: str, document: Mapping[str, object], blob: Blob, actor: Actor
-) -> Attested:
+def _seal(version: ModelVersion, said: Said, *, blob: Blob, actor: Actor) -> Given:
     held = ModelVersion.objects.select_for_update(no_key=True).get(pk=version.pk)
 
-    first = Attestation.objects.filter(version=held, kind=kind, blob=blob).first()
+    first = Attestation.objects.filter(version=held, kind=said.kind, blob=blob).first()
     if first is not None:
-        return Attested(first, is_new=False)
+        return Given(first, is_new=False)
+    filled = origins.require_absent(held, said.told)
 
     persons = sorted(actor.persons())
     attestation = Attestation.objects.create(
         version=held,
-        kind=kind,
+        kind=said.kind,
         blob=blob,
-        document=dict(document),
+        document=dict(said.document),
         attested_by=actor.label[:150],
         persons=persons,
         by_author=not persons or bool(set(persons) & set(held.authors)),
     )
+    origins.add(held, datasets=filled, parents=said.parents, attestation=attestation)
 
     audit.record(
         Action.VERSION_ATTESTED,
@@ -80,10 +96,10 @@ def _seal(
         model=version.model.name,
         version=version.number,
         details={
-            "kind": kind,
+            "kind": said.kind,
             "sha256": blob.pk,
             "persons": persons,
             "by_author": attestation.by_author,
         },
     )
-    return Attested(attestation, is_new=True)
+    return Given(attestation, is_new=True)

@@ -15,7 +15,8 @@ from governance.errors import Invalid, TooLarge
 from registry import manifests, selectors, wake
 from registry.manifests import Manifest, Role
 from registry.models import Blob, Inspection, ModelVersion, RegisteredModel, VersionFile
-from registry.services import blobs, inspections
+from registry.services import blobs, inspections, origins
+from registry.services.origins import Parent
 
 INSPECTED_AT_ONCE = 32 * 1024 * 1024
 """Without a worker, a model file up to here is inspected by whoever registers it: a second
@@ -34,7 +35,8 @@ def register_version(*, model: RegisteredModel, manifest: bytes, actor: Actor) -
 
     Raises:
         Forbidden: the actor does not submit in the model's group.
-        Invalid: ``invalid_manifest``, or ``missing_blobs``: files that were not uploaded.
+        Invalid: ``invalid_manifest``, ``unknown_parent``, or ``missing_blobs``: files that
+            were not uploaded.
         TooLarge: ``manifest_too_large``.
         Unavailable: the store is down or full.
     """
@@ -46,13 +48,16 @@ def register_version(*, model: RegisteredModel, manifest: bytes, actor: Actor) -
         return Registered(first, is_new=False)
 
     read = manifests.parse(manifest, model=model.name)
+    parents = origins.find_parents(read.parents, actor=actor)
     _check_files(read)
     blob = blobs.keep(manifest, actor=actor)
-    return _seal(model, read, blob=blob, actor=actor)
+    return _seal(model, read, parents=parents, blob=blob, actor=actor)
 
 
 @transaction.atomic
-def _seal(model: RegisteredModel, manifest: Manifest, *, blob: Blob, actor: Actor) -> Registered:
+def _seal(
+    model: RegisteredModel, manifest: Manifest, *, parents: list[Parent], blob: Blob, actor: Actor
+) -> Registered:
     model = RegisteredModel.objects.select_for_update(no_key=True).get(pk=model.pk)
 
     first = selectors.version_by_digest(model, blob.pk)
@@ -75,6 +80,7 @@ def _seal(model: RegisteredModel, manifest: Manifest, *, blob: Blob, actor: Acto
         VersionFile(version=version, path=file.path, role=file.role, blob_id=file.sha256)
         for file in manifest.files
     )
+    origins.keep(version, datasets=manifest.datasets, parents=parents)
     Inspection(version=version).save(force_insert=True)
     _inspect_after_commit(version.pk, at_once=manifest.only(Role.MODEL).size <= INSPECTED_AT_ONCE)
 

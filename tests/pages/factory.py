@@ -25,7 +25,11 @@ from promotion import wire
 from promotion.models import Agent, AgentReport, DarkTally, Request, Rollout
 from promotion.selectors import states
 from promotion.services import agents, environments, requests
+from registry.manifests.lineage import read_datasets
+from registry.manifests.reading import Node, Problems
 from registry.models import Blob, Inspection, ModelVersion, RegisteredModel, VersionFile
+from registry.services import origins
+from registry.services.origins import Parent
 from tests.measured import measured
 
 SET_UP = Actor.from_task("set-up")
@@ -161,6 +165,7 @@ class World:
         *,
         status: str = "ready",
         features: tuple[str, ...] = FEATURES,
+        parents: tuple[Parent, ...] = (),
         **extra: object,
     ) -> ModelVersion:
         """The model's next version, inspected."""
@@ -180,6 +185,9 @@ class World:
             authors=["asha@bank"],
             registered_by="ci-credit",
         )
+        said = Problems()
+        datasets = read_datasets(Node(manifest["datasets"], "datasets", said, "manifest"))
+        origins.keep(version, datasets=() if said.found else datasets, parents=parents)
         for path, (role, size) in files.items():
             blob = _blob(f"{model.name} {number} {path}", size)
             VersionFile.objects.create(version=version, path=path, role=role, blob=blob)
