@@ -114,6 +114,19 @@ class Client:
         """Report where a version comes from, and what was done with it by whom."""
         return self._session.get(f"models/{_part(model)}/versions/{number}/lineage")
 
+    def relations(self, model: str, number: int) -> Document:
+        """Show what a version comes from, what comes of it, and what retiring it would mean."""
+        return self._session.get(f"models/{_part(model)}/versions/{number}/relations")
+
+    def versions_by_origin(self, **asked: str) -> Iterator[Document]:
+        """Find versions by what they were made of, and where each of them answers.
+
+        Args:
+            asked: ``dataset``, ``digest``, ``from``, ``to``, ``commit``, ``run``, ``feature``,
+                ``package`` and ``live``; all that are given must hold.
+        """
+        return self._pages("lineage/versions", **asked)
+
     def wait_until_inspected(self, model: str, number: int, *, seconds: float = 300.0) -> Document:
         """Wait until a version's ``status`` is ready or rejected.
 

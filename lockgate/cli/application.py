@@ -10,6 +10,7 @@ from lockgate.cli import approvals, comments, conversions, environments, promoti
 from lockgate.cli.connection import Connection
 from lockgate.cli.doctor import doctor
 from lockgate.cli.extensions import Commands
+from lockgate.cli.origins import origins
 from lockgate.cli.sidecar import sidecar
 from lockgate.cli.status import status
 
@@ -44,6 +45,7 @@ app.command()(promotions.promote)
 app.command()(approvals.approve)
 app.command()(comments.comment)
 app.command()(status)
+app.command()(origins)
 app.command()(promotions.rollback)
 app.command()(promotions.stop)
 app.command()(environments.apply)

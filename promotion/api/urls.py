@@ -14,6 +14,7 @@ from promotion.api import (
     fleet,
     incidents,
     lineage,
+    origins,
     placements,
     policies,
     promotions,
@@ -28,6 +29,8 @@ urlpatterns = [
     path("blobs/<str:name>", artifacts.BlobView.as_view()),
     path("models/<str:model>/versions/<int:number>", artifacts.VersionView.as_view()),
     path("models/<str:name>/versions/<int:number>/lineage", lineage.LineageView.as_view()),
+    path("models/<str:name>/versions/<int:number>/relations", origins.RelationsView.as_view()),
+    path("lineage/versions", origins.VersionsByOriginView.as_view()),
     path(
         "models/<str:name>/versions/<int:number>/waivers",
         waivers.WaiversView.as_view(),

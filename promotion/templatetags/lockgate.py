@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from math import isfinite
 from numbers import Integral, Real
 
@@ -130,6 +130,16 @@ def span(duration: timedelta) -> str:
 def utc(at: datetime) -> str:
     """The exact moment, in UTC."""
     return f"{at:%Y-%m-%d %H:%M:%S} UTC"
+
+
+@register.filter
+def dated(at: datetime | None) -> str:
+    """One end of the time that data is about: a day where it is whole, else the moment."""
+    if at is None:
+        return "not supplied"
+    at = at.astimezone(UTC)
+    whole = at.time() in {time.min, time.max}
+    return f"{at:%Y-%m-%d}" if whole else utc(at)
 
 
 @register.filter

@@ -18,6 +18,7 @@ from promotion.views import (
     incidents,
     lineage,
     models,
+    origins,
     past,
     people,
     placements,
@@ -41,6 +42,9 @@ urlpatterns = [
     path("models/<slug:name>/", models.model, name="model"),
     path("models/<slug:name>/versions/<int:number>/", models.version, name="version"),
     path("models/<slug:name>/versions/<int:number>/lineage/", lineage.report, name="lineage"),
+    path("models/<slug:name>/versions/<int:number>/relations/", origins.around, name="relations"),
+    path("lineage/", origins.find, name="origins"),
+    path("lineage/data/<slug:digest>/", origins.data_set, name="data_set"),
     path("models/<slug:name>/versions/<int:number>/waive/", waivers.waive, name="waive"),
     path("promotions/", promotions.promotions, name="promotions"),
     path(

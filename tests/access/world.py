@@ -128,6 +128,7 @@ def _runtime(world: World, stage: Stage) -> None:
         "number": 3,
         "answering": 2,
         "champion_at": f'"environment":"{PLACES["here"]}"',
+        "data": versions[2].dataset_uses.get().digest,
         "first": 1,
         "glass": cards["glass"].name,
         "request": waiting.pk,

@@ -12,6 +12,8 @@ from governance import embedded
 
 def story() -> None:
     """Three models in four environments; one promotion waits, one agent is silent."""
+    from registry.services.attestations import attest
+    from registry.services.origins import Parent
     from tests.pages.factory import FEATURES, World
 
     world = World()
@@ -36,7 +38,11 @@ def story() -> None:
         world.version(credit, features=(*FEATURES, "util_3m", "tenure")),
         world.version(credit, status="rejected"),
     )
-    world.version(credit)
+    world.version(credit, parents=(Parent(new, "retrained"),))
+    bureau = {"id": "bureau-scores", "digest": "b0" * 32, "licence": "contract 311"}
+    retrained = {"model": credit.name, "version": old.number, "relation": "retrained"}
+    said = {"datasets": [bureau], "parents": [retrained]}
+    attest(version=new, kind="lineage", document=said, actor=asha.actor)
     payments = [world.version(fraud) for _ in range(3)]
     for slug in ("integration", "qa", "prod-eu", "prod-us"):
         world.champion(old, slug)
