@@ -111,6 +111,10 @@ class Config(BaseSettings):
     sweep_seconds: float = Field(default=2.0, gt=0)
     """How often beat looks for what nobody was woken for. One indexed query each time."""
 
+    watch_seconds: float = Field(default=60.0, gt=0)
+    """How often the worker looks for tampering: what is changed past the application is named
+    within about this long, and what is too much for one round within an hour."""
+
     @field_validator("agent_networks", "metrics_networks", "trusted_proxies")
     @classmethod
     def _are_networks(cls, value: str) -> str:

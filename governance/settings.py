@@ -176,6 +176,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": CONFIG.sweep_seconds,
         "options": {"expires": CONFIG.sweep_seconds * 5},
     },
+    "watch": {
+        "task": "promotion.watch",
+        "schedule": CONFIG.watch_seconds,
+        "options": {"expires": CONFIG.watch_seconds},
+    },
 }
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"

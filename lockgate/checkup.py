@@ -31,6 +31,7 @@ OF_THE_SERVICE = (
     "signing key",
     "store",
     "worker",
+    "watch",
     "agents",
 )
 """What only the service can look at."""

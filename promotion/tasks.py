@@ -6,7 +6,7 @@ from celery import shared_task
 from django.db import OperationalError
 
 from promotion.models import Telling
-from promotion.services import sweeping, tellings, webhooks
+from promotion.services import sweeping, tellings, watching, webhooks
 
 
 @shared_task(
@@ -37,6 +37,12 @@ def tell_agents_to_unload(target_id: str, version_id: str, generation: int) -> N
 def sweep() -> None:
     """Do what is due, whether or not anybody was woken for it."""
     sweeping.sweep()
+
+
+@shared_task(name="promotion.watch", ignore_result=True)
+def watch() -> None:
+    """Look for what was changed past the application. Two at once do no harm."""
+    watching.look()
 
 
 @shared_task(name="promotion.deliver_webhooks", ignore_result=True)

@@ -185,6 +185,10 @@ class Report(_Lenient):
     memory_budget_bytes: Count = 0
     """What the agent may have resident; 0 when it does not say."""
     events: Annotated[list[Event], Field(max_length=1_000)] = []
+    changed_on_disk: Annotated[
+        list[Annotated[str, Field(max_length=200)]], Field(max_length=100)
+    ] = []
+    """Files of its own that are not as the agent left them."""
     overrides: Annotated[list[Override], Field(max_length=MAX_VERSIONS)] = []
 
 

@@ -3,6 +3,8 @@
 main thread     one event loop: inference and hints
 "courier"       talks to the control plane
 "reconcile"     fetches, validates, loads, unloads
+"self-check"    asks loaded versions for their golden transactions
+"own-files"     hashes what lies on the disk, again and again
 "local-control" answers whoever is on the host
 recorder, dark  threads of their own, behind ``serving_agent.ports``
 """
@@ -37,6 +39,7 @@ from serving_agent.listeners import (
 )
 from serving_agent.local_control import LocalControl
 from serving_agent.metrics import Metrics
+from serving_agent.own_files import OwnFiles
 from serving_agent.ports import DarkScorer, MirrorSettings, Recorder, RecordingSettings
 from serving_agent.reconcile import Reconciler, Work
 from serving_agent.reports import Refused, Report, of_event, of_override
@@ -89,6 +92,12 @@ class Agent:
         self._recorder, self._dark = self._make_recording()
         self._self_check = SelfCheck(
             self._runtime.loaded, seconds=settings.check_seconds, patience=settings.check_patience
+        )
+        self._own_files = OwnFiles(
+            settings.home,
+            state=state,
+            tell=self._note_change,
+            seconds=settings.rehash_seconds,
         )
         self._gate = Gate(
             started=lambda: self._reconciler.settled, wedged=self._self_check.is_wedged
@@ -198,6 +207,7 @@ class Agent:
             memory_budget_bytes=self._memory_bytes,
             events=[of_event(one, now=now) for one in events],
             overrides=[of_override(one, now=time.time()) for one in overrides],
+            changed_on_disk=self._own_files.changed,
         )
 
     def follow(self, document: Document) -> None:
@@ -222,6 +232,7 @@ class Agent:
             threading.Thread(target=self._reconciler.run, name="reconcile", daemon=True),
             threading.Thread(target=self._courier.run, name="courier", daemon=True),
             threading.Thread(target=self._self_check.run, name="self-check", daemon=True),
+            threading.Thread(target=self._own_files.run, name="own-files", daemon=True),
         ]
         for thread in threads:
             thread.start()
@@ -287,6 +298,7 @@ class Agent:
         self._courier.stop()
         self._reconciler.stop()
         self._self_check.stop()
+        self._own_files.stop()
         self._local.stop()
         await asyncio.sleep(LAME_DUCK)
         for one in listeners:

@@ -97,6 +97,8 @@ class Report(msgspec.Struct, frozen=True):
     memory_budget_bytes: int
     events: list[Event]
     overrides: list[OverrideReport] = []
+    changed_on_disk: list[str] = []
+    """Own files that are not as they were left."""
     schema: str = SCHEMA
 
 

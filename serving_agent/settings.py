@@ -99,6 +99,10 @@ class Settings(BaseSettings):
     check_patience: float = Field(default=10.0, gt=0)
     """Seconds after which one that has not answered is reported as wedged."""
 
+    rehash_seconds: float = Field(default=60.0, gt=0)
+    """Between two passes over the files on this disk: what somebody changes there is reported
+    within about that long. A pass reads 100 MB a second at most."""
+
     drain_seconds: float = Field(default=15.0, ge=0)
 
     @field_validator("labels", mode="before")

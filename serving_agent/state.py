@@ -27,6 +27,7 @@ from serving_agent.validate import Finding
 
 logger = logging.getLogger(__name__)
 
+DOCUMENT, KEYS = "envelope.json", "keys.json"
 _MALFORMED = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
@@ -106,6 +107,7 @@ class State:
         self._folder = home / "state"
         self._validated = self._folder / "validated"
         self._lock_handle: int | None = None
+        self._kept: dict[str, bytes] = {}
 
     def open(self) -> None:
         self.home.mkdir(parents=True, exist_ok=True)
@@ -144,23 +146,29 @@ class State:
         Raises:
             EnrolmentRefused: there are none that can be read.
         """
-        raw = read_or_none(self._folder / "keys.json")
+        raw = read_or_none(self._folder / KEYS)
         try:
-            return Trust(msgspec.json.decode(raw or b"", type=list[PublicKey]))
+            trust = Trust(msgspec.json.decode(raw or b"", type=list[PublicKey]))
         except (*_MALFORMED, ValueError) as exc:
             raise EnrolmentRefused(f"keys.json cannot be read, enrol anew: {exc}") from exc
+        self._kept[KEYS] = raw or b""
+        return trust
 
     def save_trust(self, trust: Trust) -> None:
-        write_atomic(self._folder / "keys.json", msgspec.json.encode(list(trust.keys)))
+        content = msgspec.json.encode(list(trust.keys))
+        write_atomic(self._folder / KEYS, content)
+        self._kept[KEYS] = content
 
     def document(self, *, trust: Trust, target: Target) -> Document | None:
         """Return the last good document on disk, checked like one that came by wire."""
-        for name in ("envelope.json", "envelope.previous.json"):
+        for name in (DOCUMENT, "envelope.previous.json"):
             raw = read_or_none(self._folder / name)
             if raw is None:
                 continue
             with contextlib.suppress(Nack):
-                return verify(raw, trust=trust, target=target, applied=None)
+                document = verify(raw, trust=trust, target=target, applied=None)
+                self._kept[DOCUMENT] = raw
+                return document
         return None
 
     def save_document(self, document: Document, *, applied: Document | None) -> Trust:
@@ -171,10 +179,16 @@ class State:
         """
         if applied is not None:
             write_atomic(self._folder / "envelope.previous.json", applied.raw)
-        write_atomic(self._folder / "envelope.json", document.raw)
+        write_atomic(self._folder / DOCUMENT, document.raw)
+        self._kept[DOCUMENT] = document.raw
         trust = Trust(document.payload.keys)
         self.save_trust(trust)
         return trust
+
+    def changed(self) -> list[str]:
+        """Return what of the document and the keys is not on disk as this process left it."""
+        kept = dict(self._kept)
+        return [name for name, raw in kept.items() if read_or_none(self._folder / name) != raw]
 
     def answering(self) -> dict[str, Answering]:
         """Return, by model, what answered here last."""

@@ -12,6 +12,8 @@ class Action(StrEnum):
 
     SYSTEM_STARTED = "system.started"
     LOG_HISTORY_ADOPTED = "log.history_adopted"
+    TAMPERING_NOTICED = "tampering.noticed"
+    TAMPERING_ENDED = "tampering.ended"
     PERSON_ADDED = "person.added"
     PERSON_CHANGED = "person.changed"
     PERSON_DISABLED = "person.disabled"

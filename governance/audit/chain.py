@@ -10,7 +10,7 @@ chain.
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import rfc8785
 
@@ -57,10 +57,20 @@ def canonical(value: object) -> str:
     return rfc8785.dumps(value).decode()  # type: ignore[arg-type]
 
 
-def faults(entries: Iterable[Stored]) -> Iterator[Fault]:
-    """Walk the whole chain in order and yield what is wrong with it."""
-    previous, expected = GENESIS, 1
-    objects: dict[str, tuple[int, str]] = {}
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Where a walk begins: after entry ``seq``, with the ends of the objects' chains there."""
+
+    seq: int = 0
+    hash: str = GENESIS
+    objects: Mapping[str, tuple[int, str]] = field(default_factory=dict)
+
+
+def faults(entries: Iterable[Stored], start: Start | None = None) -> Iterator[Fault]:
+    """Walk the chain in order, all of it or from ``start``, and yield what is wrong with it."""
+    start = start or Start()
+    previous, expected = start.hash, start.seq + 1
+    objects = dict(start.objects)
     for entry in entries:
         reason = _wrong_with(entry, previous=previous, expected=expected, objects=objects)
         if reason:

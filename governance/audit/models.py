@@ -146,3 +146,22 @@ class SealerReport(models.Model):
 
     def __str__(self) -> str:
         return f"said at {self.at}"
+
+
+class Watch(models.Model):
+    """What the watch last saw, replaced each time. What it noticed lies in the log for good."""
+
+    id = models.SmallIntegerField(primary_key=True, default=1)
+    at = models.DateTimeField()
+    whole_at = models.DateTimeField()
+    """By when everything had been looked at once: what is older than a round was well then."""
+    found = models.JSONField(default=list)
+    """What is wrong now; see ``governance.services.watching``."""
+    places = models.JSONField(default=dict)
+    """How far each part has come, for what is too much for one round."""
+
+    class Meta:
+        db_table = "audit_watch"
+
+    def __str__(self) -> str:
+        return f"looked at {self.at}"

@@ -12,7 +12,7 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from governance.audit import chain
+from governance.audit import chain, definitions
 from governance.audit.chain import GENESIS, Stored
 from governance.audit.models import Entry, Head, ObjectHead, Payload
 
@@ -180,10 +180,10 @@ class _Walk:
 
     def entries(self) -> Iterator[Stored]:
         report, latest = self.report, datetime.min.replace(tzinfo=UTC)
-        rows = Entry.objects.order_by("seq").values(*_COLUMNS, *_BESIDE)
+        rows = Entry.objects.order_by("seq").values(*COLUMNS, *BESIDE)
         for row in rows.iterator(chunk_size=CHUNK):
             seq, at = row["seq"], row["at"]
-            yield _stored(row)
+            yield stored(row)
             if at < latest:
                 report.add("chain", "its time is before that of the entry before it", seq)
             latest = max(latest, at)
@@ -197,7 +197,7 @@ class _Walk:
                 self.progress(report.entries)
 
 
-_COLUMNS = (
+COLUMNS = (
     "action",
     "actor_id",
     "actor_kind",
@@ -212,7 +212,7 @@ _COLUMNS = (
     "subject",
 )
 """Columns whose values stand in the leaf as they are."""
-_BESIDE = (
+BESIDE = (
     "at",
     "request",
     "leaf",
@@ -223,9 +223,9 @@ _BESIDE = (
 )
 
 
-def _stored(row: dict[str, Any]) -> Stored:
+def stored(row: dict[str, Any]) -> Stored:
     """Put a row as the chain's arithmetic wants it."""
-    columns = {name: row[name] for name in _COLUMNS}
+    columns = {name: row[name] for name in COLUMNS}
     columns["at"] = f"{row['at'].astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}Z"
     columns["request"] = str(row["request"]) if row["request"] else None
     salt = row["payload__salt"]
@@ -266,7 +266,7 @@ def _check_payloads(report: Report) -> None:
 
 
 def _check_guards(report: Report) -> None:
-    for reason in (*missing_guards(), *excess_rights()):
+    for reason in (*missing_guards(), *definitions.changed(), *excess_rights()):
         report.add("guard", reason)
 
 

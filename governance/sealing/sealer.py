@@ -21,6 +21,9 @@ from governance.sealing.delivery import Delivery
 from governance.sealing.growing import Stage, WrongLog, objects_root, stages
 from governance.sealing.log import Log, Sealed
 
+NOTICED = 20
+"""Of the latest; until the sealer is started again."""
+
 
 def now() -> datetime:
     """The time in a checkpoint."""
@@ -50,6 +53,10 @@ class Sealer:
     former: Sequence[Verifier] = ()
     """Keys that have signed here before, and do no more."""
     deliveries: list[Delivery] = field(init=False)
+    kept: Sealed | None = field(default=None, init=False)
+    """The newest checkpoint this process has seen in the database."""
+    noticed: list[str] = field(default_factory=list, init=False)
+    """Checkpoints that were taken out of the database: it puts them back, and says so."""
 
     def __post_init__(self) -> None:
         self.deliveries = [Delivery(sink, self.clock) for sink in self.sinks]
@@ -68,6 +75,7 @@ class Sealer:
             seal: False to bring only.
         """
         refused, behind = "", 0
+        self._miss(log.newest())
         before = [each.failures for each in self.deliveries]
         try:
             sealed = self._seal(log) if seal else 0
@@ -80,10 +88,12 @@ class Sealer:
             for each, failures in zip(self.deliveries, before, strict=True)
             if each.failures > failures or not each.catch_up(log)
         ]
-        size, all_ = log.newest().size, log.size()
+        newest, all_ = log.newest(), log.size()
+        size, self.kept = newest.size, newest
         said = {
             "refused": refused,
             "behind": behind,
+            "noticed": self.noticed[-NOTICED:],
             "sinks": [each.said() for each in self.deliveries],
             "keys": [str(key) for key in self.verifiers()],
         }
@@ -107,6 +117,15 @@ class Sealer:
             elif not self._sign(log, stage, objects, epoch=epoch):
                 return 0
         return size - last.size
+
+    def _miss(self, newest: Sealed) -> None:
+        """Note that a checkpoint is gone that was kept: the database never takes one back."""
+        if self.kept and newest.epoch == self.kept.epoch and newest.size < self.kept.size:
+            when = f"{self.clock():%Y-%m-%d %H:%M:%S} UTC"
+            self.noticed.append(
+                f"the checkpoint of {self.kept.size} entries was taken out of the database,"
+                f" noticed by the sealer at {when}"
+            )
 
     def _sign(self, log: Log, stage: Stage, objects: tuple[int, bytes], *, epoch: int) -> bool:
         """Sign one size; keep it once a sink has it."""

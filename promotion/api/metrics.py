@@ -51,6 +51,9 @@ class _Families(Collector):
         yield _single("audit_unsealed_entries", "Not sealed yet.", f.unsealed)
         yield _single("audit_unsealed_age_seconds", "Of the oldest of them.", f.unsealed_age)
         yield _single("audit_log_behind", "1 while read-only: it went back.", int(f.log_behind))
+        areas = {(area,): n for area, n in f.tampering.items()}
+        yield _labelled("tampering", "Changed past the application.", ("where",), areas)
+        yield _single("watch_age_seconds", "Since the last look for it.", f.watch_age)
         yield _single("sweep_age_seconds", "Since the last sweep; absent before.", f.sweep_age)
 
 

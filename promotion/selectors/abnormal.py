@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import OuterRef, Subquery
+from django.db.models import OuterRef, Q, Subquery
 from django.urls import reverse
 from django.utils import timezone
 
@@ -13,12 +13,14 @@ from governance.audit import behind, checkpoints
 from governance.models import Environment
 from promotion.confirmation import Standing
 from promotion.models import Agent, Deployment, Incident, Request, Rollout, Target
-from promotion.selectors import histories, observed
+from promotion.selectors import histories, observed, tampering
 from promotion.selectors.decided import decided
 from promotion.selectors.fleet_facts import is_cloned, lease
 
 MOST_NAMED = 3
 """So many silent agents of an environment are named one by one."""
+TAMPERED = 5
+"""Things changed past the application that stand in the bar; their page has them all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,12 @@ def alarms(environments: Sight) -> list[Alarm]:
     )
     lost = histories.lost(places)
     found = among(agents, champions.values(), lost=lost, sight=environments, now=now)
-    return of_log(now=now) + found + of_requests(environments, answering=set(champions), now=now)
+    return (
+        of_log(now=now)
+        + of_tampering(environments, now=now)
+        + found
+        + of_requests(environments, answering=set(champions), now=now)
+    )
 
 
 def of_log(*, now: datetime) -> list[Alarm]:
@@ -74,6 +81,27 @@ def of_log(*, now: datetime) -> list[Alarm]:
         since = datetime.fromisoformat(sink["since"])
         seen.append(Alarm(place, what, since, "Make it work again.", url, "Open audit"))
     return seen
+
+
+def of_tampering(sight: Sight, *, now: datetime) -> list[Alarm]:
+    """Say what was changed past the application, or that nobody looks any more. One query.
+
+    By name to those who see everything: names may be of what others do not see.
+    """
+    seen, url = tampering.watched(), reverse("watch")
+    if seen is None:
+        return []
+    named = seen.found[:TAMPERED] if sight.reach.rows() == Q() else []
+    found = [Alarm("tampering", f"{one.what}.", one.at, one.remedy, url, "Open") for one in named]
+    if (more := len(seen.found) - len(named)) > 0:
+        things = "1 thing is" if more == 1 else f"{more:,} things are"
+        what = f"{things} not as Lockgate left {'it' if more == 1 else 'them'}."
+        remedy = "An auditor sees what."
+        found.append(Alarm("tampering", what, seen.found[-1].at, remedy, url, "Open"))
+    if seen.is_late(now):
+        what = "nobody has looked for tampering for a while."
+        found.append(Alarm("watch", what, seen.at, "Start the worker with beat.", url, "Open"))
+    return found
 
 
 def of_requests(sight: Sight, *, answering: set[observed.Place], now: datetime) -> list[Alarm]:

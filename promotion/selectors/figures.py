@@ -8,9 +8,10 @@ from django.db.models import Count, Min, Q
 
 from governance.audit import behind, checkpoints
 from governance.audit.models import Entry
+from governance.audit.notices import Area
 from governance.models import Environment
 from promotion.models import Agent, Pulse, Request, Rollout, Target
-from promotion.selectors import observed
+from promotion.selectors import observed, tampering
 
 STANDINGS = ("reports", "silent", "refuses", "cordoned")
 WAITING = ("open", "approved")
@@ -41,10 +42,13 @@ class Figures:
     """Of the oldest entry that is not sealed."""
     log_behind: bool = False
     sweep_age: float | None = None
+    tampering: Counter[str] = field(default_factory=Counter)
+    """Things changed past the application, by where."""
+    watch_age: float | None = None
 
 
 def figures(*, now: datetime) -> Figures:
-    """Read everything. Eight queries."""
+    """Read everything. Nine queries."""
     found = Figures()
     for target in Target.objects.select_related("environment"):
         place = (target.environment.slug, target.tier)
@@ -67,6 +71,10 @@ def figures(*, now: datetime) -> Figures:
     found.log_behind = behind.known() is not None
     swept = Pulse.objects.filter(name=Pulse.SWEEP).values_list("at", flat=True).first()
     found.sweep_age = (now - swept).total_seconds() if swept else None
+    if seen := tampering.watched():
+        found.watch_age = (now - seen.at).total_seconds()
+        found.tampering = Counter({area.value: 0 for area in Area})
+        found.tampering.update(one.area for one in seen.found)
     return found
 
 

@@ -130,7 +130,9 @@ def matrix(environments: Sight, *, now: datetime) -> Matrix:
             Row(model, [cells[model.name, place.slug] for place in environments])
             for model in models
         ],
-        alarms=abnormal.among(
+        alarms=abnormal.of_log(now=now)
+        + abnormal.of_tampering(environments, now=now)
+        + abnormal.among(
             agents, champions.values(), lost=histories.lost(places), sight=environments, now=now
         )
         + abnormal.of_requests(environments, answering=set(champions), now=now),

@@ -13,6 +13,7 @@ from governance.actors import Actor
 from governance.checks import Check, Verdict, ok
 from governance.services import checking as floor
 from promotion.models import Agent, Deployment, Pulse, Target, Telling
+from promotion.selectors import tampering
 from promotion.selectors.fleet_facts import lease
 from registry.services import checking as registry
 
@@ -31,7 +32,7 @@ def examine(*, actor: Actor) -> list[Check]:
     if not access.allowed(actor, access.Permission.OPERATE):
         access.require(actor, access.Permission.ADMINISTER)
     now = timezone.now()
-    return [*floor.examine(), registry.examine(), worker(now), *agents(now)]
+    return [*floor.examine(), registry.examine(), worker(now), watch(now), *agents(now)]
 
 
 def worker(now: datetime) -> Check:
@@ -47,6 +48,28 @@ def worker(now: datetime) -> Check:
         "Nothing is inspected, and what is due waits for the next report of an agent.",
         "Start worker and beat (`lockgate up` runs both), and look at their log.",
     )
+
+
+def watch(now: datetime) -> Check:
+    """Tell what the watch found when it last looked, and how long ago that was."""
+    seen = tampering.watched()
+    if seen is None or seen.is_late(now):
+        return Check(
+            "watch",
+            Verdict.WARN,
+            f"last look {_ago(now - seen.at)}" if seen else "it has never looked",
+            "What is changed past the application is not noticed.",
+            "Start worker and beat (`lockgate up` runs both), and look at their log.",
+        )
+    if seen.found:
+        return Check(
+            "watch",
+            Verdict.FAIL,
+            f"{len(seen.found)} not as it was left: {seen.found[0].what}",
+            "Somebody changed it past the application.",
+            f"{seen.found[0].remedy} All of it: /audit/watch/",
+        )
+    return ok("watch", f"nothing amiss, last look {_ago(now - seen.at)}")
 
 
 def agents(now: datetime) -> list[Check]:

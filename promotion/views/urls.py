@@ -27,6 +27,7 @@ from promotion.views import (
     proposing,
     spares,
     steering,
+    tampering,
     together,
     waivers,
 )
@@ -118,6 +119,8 @@ urlpatterns = [
         name="dismiss",
     ),
     path("audit/", audit.audit, name="audit"),
+    path("audit/watch/", tampering.watch, name="watch"),
+    path("audit/watch/now/", tampering.now, name="watch_now"),
     path("audit/history/", audit.history, name="log_history"),
     path("people/", people.people, name="people"),
     path("fleet/", fleet.fleet, name="fleet"),

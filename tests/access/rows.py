@@ -532,6 +532,8 @@ PAGES: tuple[Row, ...] = (
     ),
     row("GET people/", (ADMIN | AUDITOR).everywhere()),
     row("GET audit/", AUDITOR.everywhere()),
+    row("GET audit/watch/", AUDITOR.everywhere()),
+    row("GET audit/watch/now/", AUDITOR.everywhere()),
     row("GET audit/history/", OPERATOR.everywhere()),
     row("POST audit/history/", OPERATOR.everywhere(), body=REASON, then=409),
     row("GET fleet/", VIEWER.in_place(), finds="agent_name"),

@@ -11,7 +11,7 @@ from django.utils import timezone
 from governance import signing
 from governance.embedded import keys
 from promotion.models import Agent, AgentReport, Pulse, Telling
-from promotion.services import sweeping
+from promotion.services import sweeping, watching
 from registry.adapters import store
 from tests.conftest import as_owner
 
@@ -26,6 +26,7 @@ NAMES = [
     "signing key",
     "store",
     "worker",
+    "watch",
     "agents qa live",
     "agents prod-eu live",
     "agents prod-eu dark",
@@ -58,6 +59,7 @@ def config(settings):
 def test_a_well_system_is_found_well(examine, world):
     world.agent("eu-1")
     sweeping.sweep()
+    watching.look()
 
     found = examine()
 

@@ -89,12 +89,12 @@ def test_lost_history_shows(client, live):
 
 
 def test_it_makes_as_many_queries_for_a_large_fleet(live, django_assert_num_queries):
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(9):
         figures(now=timezone.now())
     for number in range(3, 7):
         live.agent(f"eu-{number}")
         live.agent(f"qa-{number}", "qa")
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(9):
         figures(now=timezone.now())
 
 
