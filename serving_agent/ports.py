@@ -2,20 +2,21 @@
 
 Serving must never wait for what is recorded about it, and a dark score must
 never reach a caller. Both are easier to see when the parts meet only here, in
-plain data and a few verbs.
+plain data and a few verbs. What is made for each request is a msgspec Struct: a
+frozen dataclass takes ten times as long to make.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+import msgspec
 from numpy.typing import NDArray
 
 PredictionKind = Literal["decision", "dark"]
 
 
-@dataclass(frozen=True, slots=True)
-class Tensor:
+class Tensor(msgspec.Struct, frozen=True):
     """One named tensor. ``data`` has ``shape``; nobody writes to it once it is made."""
 
     name: str
@@ -25,8 +26,7 @@ class Tensor:
     data: NDArray[Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """What a caller was told, and by which version."""
 
     transaction_id: str

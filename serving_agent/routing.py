@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
 
+import msgspec
+
 KEY = "routing_key"
 """The request parameter that decides who shares an answer, unless the document names another."""
 GROUP = "group"
@@ -28,8 +30,7 @@ class Instead(StrEnum):
     """One is decided, and is not in memory."""
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(msgspec.Struct, frozen=True):
     """What one request says of who asks."""
 
     key: str

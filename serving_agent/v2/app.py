@@ -9,8 +9,10 @@ import hmac
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
+
+from msgspec import structs
 
 from serving_agent.errors import BadRequest
 from serving_agent.loaded import Loaded
@@ -281,4 +283,5 @@ class App:
         if self._recorder is None:
             return response
         answer = infer.answer(call, loaded, score=score, latency_ms=latency_ms)
-        return replace(response, then=partial(self._recorder.answered, answer))
+        then = partial(self._recorder.answered, answer)
+        return structs.replace(response, then=then)

@@ -4,7 +4,6 @@ Bare, because routing and middleware of a framework cost more than a forest.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -24,11 +23,10 @@ class Gone(AgentError):
     """The caller hung up."""
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(msgspec.Struct, frozen=True):
     status: int
     body: bytes
-    headers: list[Header] = field(default_factory=list)
+    headers: list[Header] = []
     content_type: bytes = JSON
     then: Callable[[], None] | None = None
     """What is done once the caller has the answer."""

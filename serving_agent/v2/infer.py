@@ -2,7 +2,6 @@
 
 import time
 import uuid
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -44,8 +43,7 @@ _decode = msgspec.json.Decoder(_Request).decode
 _decode_index = msgspec.json.Decoder(_Index).decode
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(msgspec.Struct, frozen=True):
     """A request that fits the model's signature."""
 
     id: str
@@ -58,8 +56,7 @@ class Call:
     """The outputs that go back as bytes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(msgspec.Struct, frozen=True):
     """A request as it came, before it is known which version it is for."""
 
     id: str
