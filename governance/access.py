@@ -34,6 +34,7 @@ class Permission(StrEnum):
     HANDLE_INCIDENTS = "handle incidents"
     AUDIT = "audit"
     SEE_PEOPLE = "see people"
+    ERASE = "erase"
     ADMINISTER = "administer"
 
 
@@ -48,6 +49,7 @@ ROLES: dict[Permission, frozenset[str]] = {
     Permission.HANDLE_INCIDENTS: frozenset({Role.OPERATOR, Role.RISK}),
     Permission.AUDIT: frozenset({Role.AUDITOR}),
     Permission.SEE_PEOPLE: frozenset({Role.AUDITOR, Role.ADMIN}),
+    Permission.ERASE: frozenset({Role.AUDITOR, Role.ADMIN}),
     Permission.ADMINISTER: frozenset({Role.ADMIN}),
 }
 """Which roles carry a permission."""

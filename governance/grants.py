@@ -1,8 +1,8 @@
 """What the application's database role may do, granted after every migration.
 
 The owner's role makes tables; the application's reads and writes rows, may not
-truncate, and has no way into the audit log but the function that appends to it. The
-sealer's reads the log, without payloads, and may add a checkpoint.
+truncate, and has no way into the audit log but the functions that append to it and that
+erase one payload. The sealer's reads the log, without payloads, and may add a checkpoint.
 """
 
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -12,6 +12,7 @@ SEALED = ("audit_entry", "audit_head", "audit_object_head")
 """What the sealer signs."""
 SEALING = ("audit_checkpoint", "audit_block", "audit_sealer")
 READ_ONLY = (*SEALED, *SEALING, "audit_payload", "django_migrations")
+OF_APPLICATION = ("audit_append", "audit_erase")
 OF_SEALER = ("audit_seal", "audit_sealer_says")
 
 
@@ -24,10 +25,11 @@ def grant(connection: BaseDatabaseWrapper, *, role: str) -> None:
             "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {}",
             "REVOKE TRUNCATE, REFERENCES, TRIGGER ON ALL TABLES IN SCHEMA public FROM {}",
             "GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {}",
-            "GRANT EXECUTE ON FUNCTION audit_append TO {}",
         ):
             cursor.execute(sql.SQL(statement).format(name))
-        cursor.execute("REVOKE EXECUTE ON FUNCTION audit_append FROM PUBLIC")
+        for function in map(sql.Identifier, OF_APPLICATION):
+            cursor.execute(sql.SQL("REVOKE EXECUTE ON FUNCTION {} FROM PUBLIC").format(function))
+            cursor.execute(sql.SQL("GRANT EXECUTE ON FUNCTION {} TO {}").format(function, name))
         for table in READ_ONLY:
             revoke = sql.SQL("REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON {} FROM {}")
             cursor.execute(revoke.format(sql.Identifier(table), name))

@@ -193,3 +193,53 @@ class IdempotencyKey(models.Model):
 
     def __str__(self) -> str:
         return f"{self.principal} {self.key}"
+
+
+class Erasure(models.Model):
+    """The payload of one audit entry is to go: asked for by one person, decided by another.
+
+    asked ------> erased
+      |  ^
+      v  | asked again
+    declined
+    """
+
+    class State(models.TextChoices):
+        ASKED = "asked"
+        DECLINED = "declined"
+        ERASED = "erased"
+
+    id = models.BigIntegerField(primary_key=True)
+    """Number of the entry whose payload it is."""
+    state = models.CharField(max_length=8, choices=State.choices, default=State.ASKED)
+    reason = models.TextField()
+    basis = models.CharField(max_length=200)
+    """What in the law obliges us."""
+    asked_person = models.CharField(max_length=100)
+    asked_by = models.CharField(max_length=200)
+    asked_at = models.DateTimeField(db_index=True)
+    decided_person = models.CharField(max_length=100, blank=True)
+    decided_by = models.CharField(max_length=200, blank=True)
+    decided_at = models.DateTimeField(null=True)
+    comment = models.TextField(blank=True)
+
+    class Meta:
+        ordering: ClassVar = ["-asked_at"]
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=models.Q(state__in=("asked", "declined", "erased")),
+                name="a_known_state_of_an_erasure",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(state="asked", decided_person="")
+                | (
+                    ~models.Q(state="asked")
+                    & ~models.Q(decided_person="")
+                    & ~models.Q(decided_person=models.F("asked_person"))
+                ),
+                name="an_erasure_is_decided_by_another_person",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"payload of entry {self.pk}: {self.state}"

@@ -12,7 +12,14 @@ from governance.admin.read_only import ReadOnlyAdmin
 from governance.audit import selectors as audit
 from governance.audit.actions import Action
 from governance.audit.models import Entry
-from governance.models import AccessLog, Environment, RoleBinding, ServiceToken, User
+from governance.models import (
+    AccessLog,
+    Environment,
+    Erasure,
+    RoleBinding,
+    ServiceToken,
+    User,
+)
 
 # Roles are bindings; Django's groups mean nothing here, and its form would change them.
 admin.site.unregister(Group)
@@ -79,6 +86,14 @@ class AccessLogAdmin(ReadOnlyAdmin[AccessLog]):
     list_display = ("at", "kind", "principal", "address", "detail")
     search_fields = ("=principal", "=kind")
     ordering = ("-at",)
+
+
+@admin.register(Erasure)
+class ErasureAdmin(ReadOnlyAdmin[Erasure]):
+    subject_kind = "entry"
+    list_display = ("id", "state", "basis", "asked_by", "asked_at", "decided_by", "decided_at")
+    list_filter = ("state",)
+    ordering = ("-asked_at",)
 
 
 class ActionFilter(admin.SimpleListFilter):

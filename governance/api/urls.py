@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from governance.api import sealing, views
+from governance.api import erasing, sealing, views
 
 urlpatterns = [
     path("me", views.Me.as_view()),
@@ -16,4 +16,7 @@ urlpatterns = [
     path("audit/history", sealing.History.as_view()),
     path("audit/entries", views.Entries.as_view()),
     path("audit/entries/<int:seq>", views.EntryView.as_view()),
+    path("audit/entries/<int:seq>/erasure", erasing.EntryErasure.as_view()),
+    path("audit/entries/<int:seq>/erasure/decision", erasing.ErasureDecision.as_view()),
+    path("audit/erasures", erasing.Erasures.as_view()),
 ]

@@ -23,7 +23,7 @@ from django.db.models import Q, QuerySet
 
 from governance import notes, signing
 from governance.audit import chain, checkpoints, merkle
-from governance.audit.models import Checkpoint, Entry
+from governance.audit.models import Checkpoint, Entry, Payload
 from governance.audit.standalone import verify
 from governance.errors import Conflict, NotFound, TooLarge
 
@@ -83,6 +83,7 @@ def write(file: BinaryIO, question: Question) -> Written:
     Raises:
         Conflict: ``not_sealed``, there is no checkpoint yet.
         NotFound: ``unknown_object``, nothing that is sealed is about it.
+        Conflict: ``erasure_not_sealed``, a payload went after the newest checkpoint.
         TooLarge: the log is larger than one bundle.
     """
     is_outermost = not connection.in_atomic_block
@@ -136,6 +137,7 @@ class _Packer:
 
     def __init__(self, question: Question, newest: Checkpoint) -> None:
         self.question, self.newest = question, newest
+        self.others = question.others | _tombstones(question.others)
         self.hashes: dict[str, str] = {}
         self.proofs = self._proofs() if question.objects else {}
 
@@ -145,7 +147,7 @@ class _Packer:
         """Write the two long files, and derive the statements on the way."""
         count, following = 0, _Following(self)
         for row in self._rows().iterator(chunk_size=CHUNK):
-            leaf, beside = row["leaf"].encode(), _beside(row)
+            leaf, beside = row["leaf"].encode(), _beside(row, size=self.newest.size)
             entries.write(leaf + b"\n")
             payloads.write(beside + b"\n")
             following.take(leaf, beside)
@@ -190,7 +192,7 @@ class _Packer:
     def _rows(self) -> QuerySet[Entry, Any]:
         found = Entry.objects.filter(seq__lte=self.newest.size)
         if self.question.objects:
-            wanted = Q(object__in=self.question.objects) | Q(seq__in=self.question.others)
+            wanted = Q(object__in=self.question.objects) | Q(seq__in=self.others)
             found = found.filter(wanted)
         return found.order_by("seq").values("seq", "leaf", "payload__salt", "payload__body")
 
@@ -213,7 +215,7 @@ class _Packer:
         leaves = [merkle.leaf(notes.object_leaf(*end)) for end in ends]
         over = merkle.Tree([], lambda first, last: leaves[first:last])
         tree, size = checkpoints.tree(), self.newest.size
-        others = Entry.objects.filter(seq__in=self.question.others, seq__lte=size)
+        others = Entry.objects.filter(seq__in=self.others, seq__lte=size)
         alone = others.exclude(object__in=self.question.objects).values_list("seq", flat=True)
         old = [self.question.since] if 0 < self.question.since < size else []
         return {
@@ -268,11 +270,15 @@ class _Following:
             return None
 
 
-def _beside(row: Mapping[str, Any]) -> bytes:
+def _beside(row: Mapping[str, Any], *, size: int) -> bytes:
     """Return what lies beside an entry, as a line."""
     seq, salt, body = row["seq"], row["payload__salt"], row["payload__body"]
     if salt is None or body is None:
-        return f"{seq} erased {_erased_by(seq)}".encode()
+        by = _erased_by(seq)
+        if by > size:
+            message = f"The payload of entry {seq} was just erased; the sealer comes by the minute."
+            raise Conflict(message, code="erasure_not_sealed", entry=seq, erased_by=by)
+        return f"{seq} erased {by}".encode()
     return f"{seq} {bytes(salt).hex()} {body}".encode()
 
 
@@ -280,6 +286,17 @@ def _erased_by(seq: int) -> int:
     """Find the entry that says that a payload was erased; 0 when none does."""
     said = Entry.objects.filter(action="payload.erased", subject=f"entry:{seq}")
     return said.values_list("seq", flat=True).first() or 0
+
+
+def _tombstones(seqs: frozenset[int]) -> frozenset[int]:
+    """Find the entries that say of single ones that their payloads were erased."""
+    if not seqs:
+        return frozenset()
+    gone = Payload.objects.filter(pk__in=seqs, body=None).values_list("pk", flat=True)
+    said = Entry.objects.filter(
+        action="payload.erased", subject__in=[f"entry:{seq}" for seq in gone]
+    )
+    return frozenset(said.values_list("seq", flat=True))
 
 
 def _json(value: object) -> bytes:

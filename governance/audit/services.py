@@ -16,6 +16,7 @@ from governance.errors import Refused
 P = ParamSpec("P")
 R = TypeVar("R")
 
+_ERASE = "SELECT audit_erase(%s, %s, %s, %s, %s)"
 _APPEND = "SELECT audit_append(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
 
 
@@ -59,6 +60,25 @@ def record_adoption(*, actor: Actor, details: Mapping[str, object]) -> int:
     """Append the one entry that is allowed while the database is behind: that it is."""
     about = ("system", "system:log", None, None, None, None)
     return _append(Action.LOG_HISTORY_ADOPTED, actor=actor, about=about, details=details)
+
+
+def erase(seq: int, *, actor: Actor, details: Mapping[str, object]) -> int:
+    """Erase the payload of an entry for good, and append the entry that says so; return its seq.
+
+    Call it last, as ``record``. The database lets neither happen without the other.
+
+    Raises:
+        RuntimeError: outside a transaction.
+        Unavailable: ``log_behind``.
+    """
+    behind.require_ahead()
+    if not connection.in_atomic_block:
+        message = "erase() must run in the transaction that decides it"
+        raise RuntimeError(message)
+    payload = chain.canonical({"actor": actor.label, **details})
+    with connection.cursor() as cursor:
+        cursor.execute(_ERASE, (seq, actor.kind, actor.id, payload, secrets.token_bytes(16)))
+        return int(cursor.fetchone()[0])
 
 
 def _append(

@@ -13,6 +13,7 @@ from typing import Any
 from django.db import connection, transaction
 
 from governance.audit import chain, definitions
+from governance.audit.actions import Action
 from governance.audit.chain import GENESIS, Stored
 from governance.audit.models import Entry, Head, ObjectHead, Payload
 
@@ -33,9 +34,11 @@ GUARDS = frozenset(
         ),
         *(
             (f"governance_{table}", trigger)
-            for table in ("user", "environment", "servicetoken", "rolebinding")
+            for table in ("user", "environment", "servicetoken", "rolebinding", "erasure")
             for trigger in ("audited", "never_deleted")
         ),
+        ("audit_entry", "erased_with_it"),
+        ("governance_erasure", "moves"),
         ("registry_registeredmodel", "audited"),
         ("registry_registeredmodel", "never_deleted"),
         ("registry_modelversion", "audited"),
@@ -164,7 +167,7 @@ def verify(*, progress: Callable[[int], None] | None = None) -> Report:
         for fault in chain.faults(walk.entries()):
             report.add("chain", fault.reason, fault.seq)
         _check_heads(report, walk)
-        _check_payloads(report)
+        _check_payloads(report, walk)
         _check_guards(report)
     return report
 
@@ -177,6 +180,8 @@ class _Walk:
         self.progress = progress
         self.last_seq = 0
         self.objects: dict[str, tuple[int, str]] = {}
+        self.erased: list[int] = []
+        self.tombstones: set[str] = set()
 
     def entries(self) -> Iterator[Stored]:
         report, latest = self.report, datetime.min.replace(tzinfo=UTC)
@@ -190,7 +195,9 @@ class _Walk:
             if row["payload__entry"] is None:
                 report.add("payload", "its payload is missing", seq)
             elif row["payload__body"] is None or row["payload__salt"] is None:
-                report.add("payload", "its payload was erased, and no entry says so", seq)
+                self.erased.append(seq)
+            if row["action"] == Action.PAYLOAD_ERASED:
+                self.tombstones.add(row["subject"])
             report.entries, report.head, self.last_seq = report.entries + 1, row["hash"], seq
             self.objects[row["object"]] = (row["object_seq"], row["hash"])
             if report.entries % CHUNK == 0:
@@ -259,7 +266,13 @@ def _check_heads(report: Report, walk: _Walk) -> None:
         report.add("head", f"{name} has entries but no head")
 
 
-def _check_payloads(report: Report) -> None:
+def _check_payloads(report: Report, walk: _Walk) -> None:
+    """See that what is gone was erased, and that what is said to be erased is gone."""
+    for seq in walk.erased:
+        if f"entry:{seq}" not in walk.tombstones:
+            report.add("payload", "its payload was erased, and no entry says so", seq)
+    for subject in sorted(walk.tombstones - {f"entry:{seq}" for seq in walk.erased}):
+        report.add("payload", f"{subject} is said to be erased, and is not")
     strays = Payload.objects.exclude(entry__in=Entry.objects.values("seq")).count()
     if strays:
         report.add("payload", f"{strays} payloads belong to no entry")

@@ -17,6 +17,9 @@ LIMIT = 200
 WORDS: Mapping[str, tuple[str, str]] = {
     Action.SYSTEM_STARTED: ("started the system", "done"),
     Action.LOG_HISTORY_ADOPTED: ("let the log go on after it went back", "failed"),
+    Action.ERASURE_REQUESTED: ("asked that a payload is erased", "open"),
+    Action.ERASURE_DECLINED: ("declined to erase a payload", "rejected"),
+    Action.PAYLOAD_ERASED: ("erased the payload of an entry", "retired"),
     Action.PERSON_ADDED: ("added a person", "done"),
     Action.PERSON_CHANGED: ("changed a person", "done"),
     Action.PERSON_DISABLED: ("disabled a person", "retired"),

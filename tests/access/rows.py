@@ -60,6 +60,7 @@ SIGN_POLICY = {
 GLASS = {"version": 1, "reason": "why", "ticket": "INC-7", "password": PASSWORD}
 REVIEW = {"verdict": "justified", "comment": "read it", "password": PASSWORD}
 WAIVE = {"gate": "latency", "environment": "{here}", "reason": "why", "hours": 2}
+ERASE = {"reason": "somebody asked", "basis": "GDPR Art. 17"}
 HISTORY = {"decision": "override", "reason": "why"}
 POLICY = {"document": {"approvals": 2}, "reason": "why"}
 PAGE_POLICY = {"document": "approvals: 2"}
@@ -111,6 +112,20 @@ API: tuple[Row, ...] = (
     row("GET api/v1/audit/entries", AUDITOR.everywhere()),
     row("GET api/v1/audit/entries", AUDITOR.here(), query="environment={here}"),
     row("GET api/v1/audit/entries/<int:seq>", AUDITOR.here(), seq="seq"),
+    row("GET api/v1/audit/erasures", (AUDITOR | ADMIN).everywhere()),
+    row(
+        "POST api/v1/audit/entries/<int:seq>/erasure",
+        AUDITOR.everywhere(people=True),
+        seq="erasable",
+        body=ERASE,
+        then=201,
+    ),
+    row(
+        "POST api/v1/audit/entries/<int:seq>/erasure/decision",
+        (AUDITOR | ADMIN).everywhere(people=True),
+        seq="asked_to_go",
+        body={"decision": "decline", "comment": "read it"},
+    ),
     row("GET api/v1/audit/checkpoints", AUDITOR.everywhere()),
     row("POST api/v1/audit/history", OPERATOR.everywhere(), body=REASON, then=409),
     # What exists
@@ -534,6 +549,16 @@ PAGES: tuple[Row, ...] = (
     row("GET audit/", AUDITOR.everywhere()),
     row("GET audit/watch/", AUDITOR.everywhere()),
     row("GET audit/watch/now/", AUDITOR.everywhere()),
+    row("GET audit/erasures/", (AUDITOR | ADMIN).everywhere()),
+    row("GET audit/entries/<int:seq>/erase/", AUDITOR.everywhere(), seq="erasable"),
+    row("GET audit/entries/<int:seq>/erase/", (AUDITOR | ADMIN).everywhere(), seq="asked_to_go"),
+    row("POST audit/entries/<int:seq>/erase/", AUDITOR.everywhere(), seq="erasable", body=ERASE),
+    row(
+        "POST audit/entries/<int:seq>/erase/",
+        (AUDITOR | ADMIN).everywhere(),
+        seq="asked_to_go",
+        body={"decision": "decline", "comment": "read it"},
+    ),
     row("GET audit/history/", OPERATOR.everywhere()),
     row("POST audit/history/", OPERATOR.everywhere(), body=REASON, then=409),
     row("GET fleet/", VIEWER.in_place(), finds="agent_name"),

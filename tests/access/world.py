@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from governance.audit.models import Entry
 from governance.models import Environment, RoleBinding, ServiceToken, User
-from governance.services import bindings, people, tokens
+from governance.services import bindings, erasures, people, tokens
 from promotion import wire
 from promotion.models import Agent, Policy, Rollout, Target
 from promotion.services import agents, findings, incidents, policy_requests, requests
@@ -74,6 +74,7 @@ def build(named: Iterable[tuple[str, ...]]) -> Stage:
     _rules(stage)
     _incidents(stage)
     _findings(world, stage)
+    _erasures(world, stage)
     _fleet(stage)
     _callers(stage)
     _strangers(stage, named)
@@ -196,6 +197,14 @@ def _findings(world: World, stage: Stage) -> None:
         actor=rita.actor,
     )
     stage.things |= {"finding": made.pk, "today": made.due.isoformat()}
+
+
+def _erasures(world: World, stage: Stage) -> None:
+    """One payload may be asked for, another one is and waits for somebody else."""
+    first, second = Entry.objects.filter(action="request.opened").order_by("seq")[:2]
+    gita = world.person("gita", "auditor")
+    erasures.ask(seq=second.seq, reason="why", basis="GDPR", user=gita, actor=gita.actor)
+    stage.things |= {"erasable": first.seq, "asked_to_go": second.seq}
 
 
 def _fleet(stage: Stage) -> None:

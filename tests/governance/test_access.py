@@ -34,8 +34,8 @@ MATRIX = {
     "approver": {"view", "comment", "approve", "record findings"},
     "risk": {"view", "comment", "approve", "waive", "record findings", "handle incidents"},
     "operator": {"view", "comment", "operate", "handle incidents"},
-    "auditor": {"view", "comment", "audit", "see people"},
-    "admin": {"view", "comment", "see people", "administer"},
+    "auditor": {"view", "comment", "audit", "see people", "erase"},
+    "admin": {"view", "comment", "see people", "erase", "administer"},
 }
 
 
