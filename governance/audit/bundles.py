@@ -65,6 +65,8 @@ class Question:
     """Size of an older checkpoint that the bundle has to be compared with; 0 for none."""
     report: Mapping[str, object] = field(default_factory=dict)
     """A document to go with it, under ``report``. Names in it mean no file of the bundle."""
+    page: str = ""
+    """The same for reading, as one HTML file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +186,8 @@ class _Packer:
             put("proofs.json", _json(self.proofs))
         report = {"schema": REPORT, "statements": statements, "report": self.question.report}
         put("report.json", _json(report))
+        if self.question.page:
+            put("report.html", self.question.page.encode())
         lines = [verify.SCHEMA, *(f"{self.hashes[name]}  {name}" for name in sorted(self.hashes))]
         name = f"{_name(self.newest)}/bundles"
         text = "".join(f"{line}\n" for line in lines)

@@ -35,6 +35,7 @@ urlpatterns = [
         "models/<str:name>/versions/<int:number>/waivers",
         waivers.WaiversView.as_view(),
     ),
+    path("lineage/schema", lineage.LineageSchemaView.as_view()),
     path("promotions", promotions.PromotionsView.as_view()),
     path("promotions/approvals", promotions.TogetherView.as_view()),
     path("promotions/<uuid:pk>", promotions.PromotionView.as_view()),

@@ -100,8 +100,9 @@ def _left(record: Record, *, because: Json | None, serving: list[Json]) -> Json:
             "entry": record.seq,
             "at": record.at,
             "by": record.who(),
-            "reason": said(record) or (because["reason"] if because else NOT_SUPPLIED),
+            "said": said(record) or NONE,
             "request": record.request or NONE,
+            "because": _because(because) if because else NONE,
             "signed_by": [row["name"] for row in rows((because or {}).get("approvals"))],
             "replaced_by_version": other if other is not None else NONE,
             "last_scoring": _last_scoring(here),
@@ -111,6 +112,10 @@ def _left(record: Record, *, because: Json | None, serving: list[Json]) -> Json:
             "retained_until": NOT_SUPPLIED,
         },
     }
+
+
+def _because(asked: Json) -> Json:
+    return {name: asked[name] for name in ("entry", "at", "kind", "by", "reason")}
 
 
 def _last_scoring(here: list[Json]) -> str:
@@ -146,7 +151,7 @@ def _row(record: Record, way: str, direction: str) -> Json:
         "way": way,
         "direction": direction,
         "by": record.who(),
-        "reason": said(record) or NOT_SUPPLIED,
+        "said": said(record) or NONE,
     }
 
 

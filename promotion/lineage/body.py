@@ -152,7 +152,7 @@ def _access(sources: Sources, *, asked: list[Json]) -> Json:
             group=sources.card.group,
         ),
         "tokens": rights.tokens(sources.rights),
-        "duties": rights.duties(asked),
+        "duties": rights.duties(asked, waived=evidence.waivers(sources.own, asked=asked)),
         "log_reads": NOT_SUPPLIED,
     }
 

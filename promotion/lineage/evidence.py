@@ -16,7 +16,6 @@ from promotion.lineage.sources import (
     rows,
 )
 
-FINDING_RECORDED, FINDING_CLOSED = "finding.recorded", "finding.closed"
 DARK_GATES = frozenset({"dark_pairs", "dark_comparison", "dark_limit", "dark_first", "latency"})
 """Gates that read what a version did in the dark."""
 OF_A_FINDING = ("severity", "title", "text", "owner", "due", "blocks", "condition_of")
@@ -57,7 +56,7 @@ def findings(own: Iterable[Record]) -> list[Json]:
     found: dict[str, Json] = {}
     for record in own:
         key = str(record.facts.get("finding") or record.subject)
-        if record.action == FINDING_RECORDED:
+        if record.action == Action.FINDING_RECORDED:
             found[key] = {
                 "finding": record.text("finding"),
                 **{name: record.fact(name) for name in OF_A_FINDING},
@@ -66,7 +65,7 @@ def findings(own: Iterable[Record]) -> list[Json]:
                 "by": record.who(),
                 "closed": NONE,
             }
-        elif record.action == FINDING_CLOSED and key in found:
+        elif record.action == Action.FINDING_CLOSED and key in found:
             found[key]["closed"] = {
                 "entry": record.seq,
                 "at": record.at,

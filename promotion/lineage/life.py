@@ -23,6 +23,9 @@ ENDS = {
     Action.REQUEST_EXECUTED: "done",
     Action.REQUEST_SUPERSEDED: "superseded",
 }
+STEERED = frozenset({Action.ROLLOUT_PAUSED, Action.ROLLOUT_RESUMED, Action.ROLLOUT_ABORTED})
+AT_ONCE = frozenset({"break_glass", "rollback", "stop"})
+"""Kinds of requests that one person carries out by asking."""
 SAID = ("reason", "comment", "why", "detail")
 
 
@@ -51,8 +54,8 @@ def timeline(own: Iterable[Record]) -> list[Json]:
             "environment": record.environment or NONE,
             "request": record.request or NONE,
             "state": record.text("state") or NONE,
-            "role": (record.text("role") or NONE) if is_decision else NONE,
             "said": said(record) or NONE,
+            **({"role": record.text("role") or NONE} if is_decision else {}),
         }
         for record in own
         for is_decision in [record.action.startswith("deployment.")]
@@ -122,6 +125,7 @@ def _request(asked: Asked, records: list[Record], *, authors: frozenset[str]) ->
     is_alone = opened.text("kind") == "break_glass"
     return {
         "id": asked.id,
+        "entry": opened.seq,
         "environment": opened.environment,
         "kind": opened.text("kind"),
         "at": opened.at,
@@ -137,7 +141,7 @@ def _request(asked: Asked, records: list[Record], *, authors: frozenset[str]) ->
             "involved": sorted(frozenset(asked.persons) | authors),
             "authors": sorted(authors),
             "signed": signed,
-            "executed_by": _executed_by(records),
+            "executed_by": _executed_by(records, kind=opened.text("kind")),
             "holds": not (frozenset(signed) & (frozenset(asked.persons) | authors))
             and len(signed) == len(set(signed))
             and not is_alone,
@@ -169,10 +173,12 @@ def _broken(opened: Record, records: list[Record]) -> Json:
     }
 
 
-def _executed_by(records: list[Record]) -> object:
-    """Who carried it out: the system by itself, but for what one person does at once."""
-    found = [r for r in records if r.action in {Action.REQUEST_STARTED, Action.ROLLOUT_STARTED}]
-    return found[0].who() if found else NONE
+def _executed_by(records: list[Record], *, kind: str) -> list[str]:
+    """Who carried it out, or steered it, by hand. What has its signatures goes by itself."""
+    found = [r for r in records if r.action in STEERED and r.actor_kind == "user"]
+    if kind in AT_ONCE:
+        found += [r for r in records if r.action == Action.REQUEST_OPENED]
+    return sorted({record.text("actor") for record in found})
 
 
 def _opened(records: list[Record]) -> Record | None:

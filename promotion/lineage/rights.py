@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 
 from governance.audit.actions import Action
-from promotion.lineage.sources import GOES_ON, NONE, NOT_SUPPLIED, Json, Record, rows
+from promotion.duties import overlaps
+from promotion.lineage.sources import GOES_ON, NONE, Json, Record, mapping, rows
 
 ROLES = frozenset({Action.ROLE_GRANTED, Action.ROLE_REVOKED})
 TOKENS = frozenset({Action.TOKEN_ISSUED, Action.TOKEN_ROTATED, Action.TOKEN_REVOKED})
-DUTIES = ("requester", "author", "approver")
 
 
 def held(
@@ -58,36 +58,43 @@ def tokens(rights: Iterable[Record]) -> list[Json]:
     ]
 
 
-def duties(asked: Iterable[Json]) -> list[Json]:
-    """Hold the persons of each request against each other: who asked, made, signed, carried out."""
-    found = []
-    for request in asked:
-        apart = request["segregation"]
-        if not isinstance(apart, dict):
-            continue
-        authors, signed = set(apart["authors"]), list(apart["signed"])
-        askers = set(apart["involved"]) - authors
-        persons = {"requester": askers, "author": authors, "approver": set(signed)}
-        found.append(
-            {
-                "request": request["id"],
-                "requested_by": request["by"],
-                "other_askers": sorted(askers),
-                "authors": sorted(authors) or NOT_SUPPLIED,
-                "approvers": signed,
-                "executed_by": apart["executed_by"],
-                "overlaps": _overlaps(persons),
-                "kept_apart": apart["holds"],
-                "entries": [row["entry"] for row in rows(request["approvals"])],
-            }
-        )
-    return found
+def duties(asked: Iterable[Json], *, waived: Iterable[Json]) -> list[Json]:
+    """Hold the persons of each request against each other: who asked, made, signed, waived."""
+    given = list(waived)
+    return [_apart(request, waived=given) for request in asked]
 
 
-def _overlaps(persons: dict[str, set[str]]) -> list[Json]:
-    """Name whoever approved and has another duty in the same request as well."""
-    return [
-        {"person": person, "duties": [duty for duty in DUTIES if person in persons[duty]]}
-        for person in sorted(persons["approver"])
-        if any(person in persons[duty] for duty in DUTIES[:2])
-    ]
+def _apart(request: Json, *, waived: list[Json]) -> Json:
+    kept = mapping(request["segregation"])
+    authors, signed = _texts(kept["authors"]), _texts(kept["signed"])
+    others = sorted(set(_texts(kept["involved"])) - set(authors))
+    by = str(mapping(request["by"])["name"])
+    waivers = [str(row["person"]) for row in waived if request["id"] in _texts(row["counted_for"])]
+    reviews = rows(mapping(request["break_glass"]).get("review"))
+    executors = _texts(kept["executed_by"])
+    found = overlaps(
+        requesters=others or [by],
+        authors=authors,
+        approvers=signed,
+        executors=executors,
+        waivers=waivers,
+        reviewers=[str(row["person"]) for row in reviews],
+    )
+    return {
+        "request": request["id"],
+        "requesters": others or [by],
+        "authors": authors,
+        "approvers": signed,
+        "waivers": waivers,
+        "executed_by": executors or ["the system"],
+        "overlaps": [
+            {"person": one.person, "duties": list(one.duties), "is_breach": one.is_breach}
+            for one in found
+        ],
+        "kept_apart": kept["holds"] is True and not any(one.is_breach for one in found),
+        "entries": [row["entry"] for row in rows(request["approvals"])],
+    }
+
+
+def _texts(value: object) -> list[str]:
+    return [str(item) for item in value] if isinstance(value, list) else []

@@ -255,6 +255,7 @@ API: tuple[Row, ...] = (
     # The rules
     row("GET api/v1/policies", VIEWER.in_place(), finds="here"),
     row("GET api/v1/policies/schema", VIEWER.anywhere()),
+    row("GET api/v1/lineage/schema", VIEWER.anywhere()),
     row("POST api/v1/policies/<str:slug>", ADMIN.here(), body={**POLICY, "risk_tier": "low"}),
     row("GET api/v1/policies/<str:slug>/<int:number>", VIEWER.in_place(), number="policy"),
     row("POST api/v1/policies/<str:slug>/trial", VIEWER.in_place(), body=POLICY),

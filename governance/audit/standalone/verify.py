@@ -796,6 +796,125 @@ def _plain(quoted: bytes) -> str:
     return str(json.loads(quoted.decode())) if b"\\" in quoted else quoted[1:-1].decode()
 
 
+# -- The report, held against the entries it names ---------------------------------------
+
+LINEAGE = "lockgate.lineage/1"
+OPEN = {"not supplied", "none", "unknown", "erased", "all", "every tier", "goes on"}
+"""What a report says where an entry says nothing."""
+WHO = ("by", "account", "granted_by")
+REASONS = ("reason", "comment", "why", "detail")
+
+
+class Cited:
+    """Where a lineage report names an entry, what it says beside that number is the entry's.
+
+    A row of a report names its entry as ``entry``. Every other member of it that has the name
+    of a field of the leaf, or of a fact in the payload, says the same as that; ``by`` names the
+    actor, and ``said`` is the first of ``REASONS`` that the payload has. ``began_by`` and
+    ``ended_by`` are the entries of ``from`` and ``until``. What entries name by SHA-256 lies in
+    ``proof.documents``, and whatever was read from it says the same.
+    """
+
+    def __init__(self, report: Any) -> None:
+        self.rows: dict[int, list[tuple[str, dict[str, Any]]]] = {}
+        self.documents: dict[str, Any] = {}
+        is_lineage = isinstance(report, dict) and report.get("schema") == LINEAGE
+        body = report.get("body") if is_lineage else None
+        if isinstance(body, dict):
+            self._read_documents(body)
+            self._walk({name: body[name] for name in body if name != "proof"}, "body")
+
+    def take(self, fields: Fields, payload: bytes | None) -> None:
+        """Hold what the report says of an entry against it."""
+        for name, row in self.rows.pop(int(fields[13]), ()):
+            said = _payload_of(payload, fields)
+            where = f"entry {int(fields[13])}: the report's {name}"
+            if row.get(name) == int(fields[13]) and name in ("began_by", "ended_by"):
+                time = row.get("from" if name == "began_by" else "until")
+                _agree(time, fields[3].decode(), where)
+                _agree(row.get("environment"), _plain(fields[4]), where)
+                continue
+            leaf = {
+                "at": fields[3].decode(), "action": fields[0].decode(),
+                "environment": _plain(fields[4]), "subject": fields[14].decode(),
+                "request": _plain(fields[12]),
+                "version": int(fields[6]) if fields[6] != b"null" else "",
+            }  # fmt: skip
+            erased = payload is None
+            for member in sorted(set(row) & (set(leaf) | set(said)) - {"entry", *WHO}):
+                true = leaf[member] if member in leaf else said[member]
+                _agree(row[member], true, f"{where}, its {member},")
+            if "said" in row:
+                reasons = [str(said[name]) for name in REASONS if said.get(name)]
+                first = "erased" if erased else (reasons or [""])[0]
+                _agree(row["said"], first, f"{where}, what it said,")
+            for member in WHO:
+                if member in row:
+                    who = {"kind": fields[2].decode(), "id": fields[1].decode()}
+                    who["name"] = "erased" if erased else str(said.get("actor", ""))
+                    _agree(row[member], who, f"{where}, its {member},")
+
+    def close(self) -> None:
+        """Refuse a report that names entries which are not there."""
+        if self.rows:
+            raise Tampered(f"the report names entry {min(self.rows)}, which is not in the bundle")
+
+    def _walk(self, value: Any, where: str) -> None:
+        if isinstance(value, dict):
+            for name in ("entry", "began_by", "ended_by"):
+                if type(value.get(name)) is int:
+                    self.rows.setdefault(value[name], []).append((name, value))
+            self._hold_against_document(value, where)
+            for name, inner in value.items():
+                self._walk(inner, f"{where}.{name}")
+        elif isinstance(value, list):
+            for index, inner in enumerate(value):
+                self._walk(inner, f"{where}[{index}]")
+
+    def _read_documents(self, body: dict[str, Any]) -> None:
+        for row in body["proof"]["documents"]:
+            text = row["document"].encode()
+            if sha256(text).hexdigest() != row["sha256"]:
+                raise Tampered(f"the report's document of {_shown(row['subject'])} was changed")
+            self.documents[row["sha256"]] = DECODER.decode(text.decode())
+
+    def _hold_against_document(self, row: dict[str, Any], where: str) -> None:
+        content = row.get("content")
+        if isinstance(content, dict) and "gates" in row:
+            frozen = self._document(content.get("evidence_sha256"), where)
+            _agree(row["gates"], frozen.get("gates"), f"the report's {where}.gates")
+        given = row.get("document", "none")
+        if not (isinstance(given, str) and given in OPEN):
+            attested = self._document(row.get("sha256"), where)
+            _agree(row["document"], attested, f"the report's {where}.document")
+
+    def _document(self, digest: Any, where: str) -> dict[str, Any]:
+        found = self.documents.get(str(digest))
+        if not isinstance(found, dict):
+            raise Tampered(f"the document that the report's {where} is read from is missing")
+        return found
+
+
+def _agree(said: Any, true: Any, where: str) -> None:
+    """Compare what a report says with what is so; a blank is said in a word."""
+    if true in (None, "", {}, []) and isinstance(said, str) and said in OPEN:
+        return
+    if said != _filled(true):
+        raise Tampered(
+            f"{where} is {_shown(json.dumps(said)[:120])}, and it is recorded as"
+            f" {_shown(json.dumps(true)[:120])}"
+        )
+
+
+def _filled(value: Any) -> Any:
+    """Write a document as a report does: with a word where it is blank."""
+    if isinstance(value, dict):
+        return {key: _filled(inner) for key, inner in value.items()} or "not supplied"
+    if isinstance(value, list):
+        return [_filled(inner) for inner in value]
+    return "not supplied" if value is None or value == "" else value
+
+
 # -- The whole bundle --------------------------------------------------------------------
 
 
@@ -842,9 +961,12 @@ def _verify(archive: Archive, keys: Keys, since: str | None) -> tuple[str, list[
     named = {name.encode() for name in about["objects"]}
     proofs = Proofs(_proofs(archive) if named else {})
     log, replay = Log(named, checkpoints, proofs, old), Replay(each=bool(named))
-    _read(archive, log, replay)
+    report = _json(archive.read("report.json"), "report.json")
+    cited = Cited(report.get("report"))
+    _read(archive, log, replay, cited)
     ends = log.close()
-    _check_statements(archive, replay.statements(log, ends))
+    _same(report.get("statements"), replay.statements(log, ends), "statements")
+    cited.close()
     notes = _check_since(old, log, replay.adopted)
     for each in checkpoints[:-1]:
         if named and not _is_older(each, log):
@@ -930,22 +1052,19 @@ def _path(texts: list[str]) -> list[bytes]:
     return raws
 
 
-def _read(archive: Archive, log: Log, replay: Replay) -> None:
+def _read(archive: Archive, log: Log, replay: Replay, cited: Cited) -> None:
     """Read entries and payloads side by side."""
     payloads = archive.lines("payloads.txt")
-    take, replayed = log.take, replay.take
+    take, replayed, rows = log.take, replay.take, cited.rows
     for line in archive.lines("entries.ndjson"):
         fields, payload = take(line, next(payloads, b""))
         replayed(fields, payload)
+        if rows and int(fields[13]) in rows:
+            cited.take(fields, payload)
         if fields[0] == b"payload.erased":
             log.note_tombstone(fields)
     if next(payloads, None) is not None:
         raise Tampered("payloads.txt holds payloads of no entry")
-
-
-def _check_statements(archive: Archive, derived: dict[str, Any]) -> None:
-    report = _json(archive.read("report.json"), "report.json")
-    _same(report.get("statements"), derived, "statements")
 
 
 def _same(said: Any, derived: Any, where: str) -> None:

@@ -17,7 +17,9 @@ ACTS: Mapping[str, frozenset[str]] = {
     "signed": frozenset({Action.REQUEST_APPROVED}),
     "rejected": frozenset({Action.REQUEST_REJECTED}),
     "waived": frozenset({Action.WAIVER_GIVEN}),
-    "reviewed": frozenset({Action.REQUEST_REVIEWED, "finding.recorded", "finding.closed"}),
+    "reviewed": frozenset(
+        {Action.REQUEST_REVIEWED, Action.FINDING_RECORDED, Action.FINDING_CLOSED}
+    ),
     "refused": frozenset({Action.ATTEMPT_REFUSED}),
 }
 """What people do, and the entries that tell of it; the system's own steps are no act."""

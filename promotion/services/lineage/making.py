@@ -47,7 +47,7 @@ def make(model: str, version: int, actor: Actor, *, as_of: AsOf | None = None) -
     """Make the report, and keep what it was made from. Raises as ``report`` does."""
     found = lineage.find(model, version)
     access.require(actor, access.Permission.AUDIT, group=found.model.group)
-    sources = lineage.sources(found, size=_size(as_of or AsOf()))
+    sources = lineage.sources(found, size=size_of(as_of or AsOf()))
     body = bodies.build(sources)
     statement = _statement(found, sources, report_id=bodies.report_id(body), actor=actor)
     sealed_statement = signing.sign_envelope(bodies.canonical(statement), STATEMENT_TYPE)
@@ -63,7 +63,7 @@ def make(model: str, version: int, actor: Actor, *, as_of: AsOf | None = None) -
     )
 
 
-def _size(as_of: AsOf) -> int | None:
+def size_of(as_of: AsOf) -> int | None:
     """Return the size of the log to read; before its first entry there was no version, too."""
     return as_of.size if as_of.at is None else max(lineage.size_at(as_of.at), 1)
 
