@@ -96,7 +96,7 @@ def check_shape(wire: WireTensor, count: int) -> None:
     """Refuse a shape that does not hold ``count`` values."""
     if len(wire.shape) > MAX_RANK:
         raise BadRequest(f"{wire.name!r}: more than {MAX_RANK} dimensions")
-    if any(size < 1 for size in wire.shape):
+    if wire.shape and min(wire.shape) < 1:
         raise BadRequest(f"{wire.name!r}: every dimension is at least 1")
     if math.prod(wire.shape) != count:
         raise BadRequest(f"{wire.name!r}: its shape does not hold {count} values")

@@ -215,7 +215,11 @@ def _values(wire: tensors.WireTensor, tail: binary.Tail) -> Tensor:
 def _fits(shape: list[int], declared: tuple[int, ...]) -> bool:
     if len(shape) != len(declared):
         return False
-    return all(want in (-1, got) for got, want in zip(shape, declared, strict=True))
+    # A loop, since a generator would cost more than all that it looks at.
+    for got, want in zip(shape, declared, strict=True):  # noqa: SIM110
+        if want not in (-1, got):
+            return False
+    return True
 
 
 def write(
