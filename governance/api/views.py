@@ -11,7 +11,7 @@ from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from governance import access, selectors
+from governance import access, names, searching, selectors
 from governance.access import Permission
 from governance.actors import Actor
 from governance.api import pagination, parsing, serializers
@@ -25,6 +25,8 @@ from governance.services import access_log, bindings, people, tokens
 ANSWER = {200: OpenApiTypes.OBJECT}
 PAGED = [OpenApiParameter(name) for name in pagination.PARAMETERS]
 FILTERS = (*(name for name in audit.EQUAL if name != "environment"), "since", "until")
+WRITTEN = ("actor", "text")
+"""A person, account or token by name; and words of what was written, by their beginnings."""
 
 
 class Me(ApiView):
@@ -154,11 +156,14 @@ class Entries(ApiView):
     @extend_schema(
         operation_id="v1_audit_entries_list",
         responses=ANSWER,
-        parameters=[*PAGED, *(OpenApiParameter(name) for name in (*FILTERS, "environment"))],
+        parameters=[
+            *PAGED,
+            *(OpenApiParameter(name) for name in (*FILTERS, *WRITTEN, "environment")),
+        ],
     )
     def get(self, request: Request) -> Response:
         """Read the audit log, oldest first. The first page fixes where it ends."""
-        asked = parsing.query(request, *FILTERS, "environment", *pagination.PARAMETERS)
+        asked = parsing.query(request, *FILTERS, *WRITTEN, "environment", *pagination.PARAMETERS)
         actor, slug = actor_of(request), asked.get("environment")
         environment = selectors.environment(slug) if slug else None
         access.require(actor, Permission.AUDIT, environment=environment)
@@ -167,6 +172,7 @@ class Entries(ApiView):
             since=_time(asked, "since"),
             until=_time(asked, "until"),
         )
+        found = searching.narrowed(found, **_written(asked))
         page = pagination.cut(found, request=request, by="seq")
         if "cursor" not in asked:
             _note_reading(request, actor)
@@ -225,6 +231,19 @@ def _filters(asked: dict[str, str]) -> dict[str, object]:
         message = "The query cannot be understood."
         raise Invalid(message, code="invalid_query", **problems)
     return filters
+
+
+def _written(asked: dict[str, str]) -> dict[str, str]:
+    found = {name: asked.get(name, "").strip() for name in WRITTEN}
+    problems = {
+        name: problem
+        for name, text in found.items()
+        if (problem := names.problem_with(text, limit=200, blank=True))
+    }
+    if problems:
+        message = "The query cannot be understood."
+        raise Invalid(message, code="invalid_query", **problems)
+    return found
 
 
 def _time(asked: dict[str, str], name: str) -> datetime | None:

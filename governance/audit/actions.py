@@ -17,6 +17,7 @@ class Action(StrEnum):
     ERASURE_REQUESTED = "erasure.requested"
     ERASURE_DECLINED = "erasure.declined"
     PAYLOAD_ERASED = "payload.erased"
+    ACCESS_LOG_SEALED = "access_log.sealed"
     PERSON_ADDED = "person.added"
     PERSON_CHANGED = "person.changed"
     PERSON_DISABLED = "person.disabled"

@@ -45,6 +45,8 @@ class Entry(models.Model):
             models.Index(fields=["environment", "seq"], name="audit_by_environment"),
             models.Index(fields=["request", "seq"], name="audit_by_request"),
             models.Index(fields=["at", "seq"], name="audit_by_time"),
+            models.Index(fields=["action", "seq"], name="audit_by_action"),
+            models.Index(fields=["actor_id", "seq"], name="audit_by_actor"),
         ]
 
     def __str__(self) -> str:

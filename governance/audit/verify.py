@@ -163,7 +163,7 @@ def verify(*, progress: Callable[[int], None] | None = None) -> Report:
         if outermost:
             with connection.cursor() as cursor:
                 cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        walk = _Walk(report, progress or (lambda _: None))
+        walk = Walk(report, progress or (lambda _: None))
         for fault in chain.faults(walk.entries()):
             report.add("chain", fault.reason, fault.seq)
         _check_heads(report, walk)
@@ -172,20 +172,31 @@ def verify(*, progress: Callable[[int], None] | None = None) -> Report:
     return report
 
 
-class _Walk:
-    """One pass over the log that remembers where each chain ended."""
+class Walk:
+    """One pass over the log, or a stretch of it, that remembers where each chain ended."""
 
-    def __init__(self, report: Report, progress: Callable[[int], None]) -> None:
+    def __init__(
+        self,
+        report: Report,
+        progress: Callable[[int], None],
+        *,
+        after: int = 0,
+        upto: int | None = None,
+    ) -> None:
         self.report = report
         self.progress = progress
-        self.last_seq = 0
+        self.after, self.upto = after, upto
+        self.last_seq = after
         self.objects: dict[str, tuple[int, str]] = {}
         self.erased: list[int] = []
         self.tombstones: set[str] = set()
 
     def entries(self) -> Iterator[Stored]:
         report, latest = self.report, datetime.min.replace(tzinfo=UTC)
-        rows = Entry.objects.order_by("seq").values(*COLUMNS, *BESIDE)
+        found = Entry.objects.filter(seq__gt=self.after)
+        if self.upto is not None:
+            found = found.filter(seq__lte=self.upto)
+        rows = found.order_by("seq").values(*COLUMNS, *BESIDE)
         for row in rows.iterator(chunk_size=CHUNK):
             seq, at = row["seq"], row["at"]
             yield stored(row)
@@ -246,7 +257,7 @@ def stored(row: dict[str, Any]) -> Stored:
     )
 
 
-def _check_heads(report: Report, walk: _Walk) -> None:
+def _check_heads(report: Report, walk: Walk) -> None:
     """Compare where the chains end with where their heads say they do."""
     report.objects = len(walk.objects)
     head = Head.objects.first()
@@ -266,7 +277,7 @@ def _check_heads(report: Report, walk: _Walk) -> None:
         report.add("head", f"{name} has entries but no head")
 
 
-def _check_payloads(report: Report, walk: _Walk) -> None:
+def _check_payloads(report: Report, walk: Walk) -> None:
     """See that what is gone was erased, and that what is said to be erased is gone."""
     for seq in walk.erased:
         if f"entry:{seq}" not in walk.tombstones:

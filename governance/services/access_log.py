@@ -17,6 +17,12 @@ def note(*, kind: str, principal: str = "", address: str | None = None, detail: 
     )
 
 
+def note_reading(request: HttpRequest, *, reader: str, detail: str) -> None:
+    """Write down who read the audit log, or took some of it away, and what they asked for."""
+    address = request.META.get("REMOTE_ADDR") or None
+    note(kind=LOG_READ, principal=reader, address=address, detail=detail)
+
+
 def note_forbidden(request: HttpRequest, *, reason: str) -> None:
     """Write down that somebody known tried what they may not."""
     actor = getattr(getattr(request, "user", None), "actor", None)

@@ -1,22 +1,27 @@
 """The audit log as a page: filtered, newest first, by cursor."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
+from governance import searching
 from governance.audit import checkpoints
 from governance.audit.actions import Action
 from governance.audit.checkpoints import Sealing
 from governance.audit.models import Entry
+from governance.errors import TooLarge
 from governance.models import Environment
+from governance.searching import Search
+from promotion.desk import FAMILIES
+from promotion.models import Agent
 from promotion.selectors import timeline
 from promotion.selectors.timeline import Event
 from registry.models import RegisteredModel
 
 PAGE = 50
-FILTERS = ("model", "environment", "action", "actor", "text")
+MOST_EXPORTED = 20_000
+"""Entries of one file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,18 +33,19 @@ class AuditPage:
     newest: bool
     head: int
     sealing: Sealing
-    filters: Mapping[str, str]
+    asked: Mapping[str, str]
     models: list[str]
     environments: list[str]
+    families: tuple[str, ...]
     actions: list[str]
 
     def is_filtered(self) -> bool:
-        return any(self.filters.values())
+        return bool(self.asked)
 
 
-def audit_page(*, filters: Mapping[str, str], before: int | None) -> AuditPage:
+def audit_page(search: Search, *, asked: Mapping[str, str], before: int | None) -> AuditPage:
     """Read one page; ``before`` is the seq it ends below, so later entries never shift it."""
-    entries = _filtered(filters)
+    entries = _fitting(search)
     if before is not None:
         entries = entries.filter(seq__lt=before)
     events = timeline.read(entries, limit=PAGE + 1)
@@ -50,26 +56,34 @@ def audit_page(*, filters: Mapping[str, str], before: int | None) -> AuditPage:
         newest=before is None,
         head=sealing.head,
         sealing=sealing,
-        filters={name: filters.get(name, "") for name in FILTERS},
+        asked=asked,
         models=list(RegisteredModel.objects.values_list("name", flat=True)),
         environments=list(Environment.objects.values_list("slug", flat=True)),
+        families=FAMILIES,
         actions=[action.value for action in Action],
     )
 
 
-def _filtered(filters: Mapping[str, str]) -> QuerySet[Entry]:
-    entries = Entry.objects.all()
-    for name in ("model", "environment", "action"):
-        if value := filters.get(name):
-            entries = entries.filter(**{name: value})
-    if actor := filters.get("actor"):
-        # A payload is canonical JSON, in which only the key itself can read like this.
-        written = json.dumps(actor, ensure_ascii=False)[:-1]
-        entries = entries.filter(
-            Q(payload__body__icontains=f'"actor":{written}') | Q(actor_id=actor)
+def exported(search: Search) -> list[Event]:
+    """Read all entries that fit, newest first, for a file.
+
+    Raises:
+        TooLarge: ``too_many_entries``; a file that leaves some out would mislead.
+    """
+    events = timeline.read(_fitting(search), limit=MOST_EXPORTED + 1)
+    if len(events) > MOST_EXPORTED:
+        message = (
+            f"More than {MOST_EXPORTED:,} entries fit, and one file holds no more: ask for a"
+            " shorter period, or take the bundle of the whole log."
         )
-    if text := filters.get("text"):
-        entries = entries.filter(
-            Q(payload__body__icontains=text) | Q(subject__icontains=text) | Q(hash=text)
-        )
-    return entries
+        raise TooLarge(message, code="too_many_entries", limit=MOST_EXPORTED)
+    return events
+
+
+def _fitting(search: Search) -> QuerySet[Entry]:
+    """Select what fits; an agent acts under its own id."""
+    agents: list[str] = []
+    if search.actor:
+        named = Agent.objects.filter(name__iexact=search.actor).values_list("pk", flat=True)
+        agents = list(map(str, named))
+    return searching.entries(search, machines=agents)

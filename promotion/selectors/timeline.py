@@ -20,6 +20,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     Action.ERASURE_REQUESTED: ("asked that a payload is erased", "open"),
     Action.ERASURE_DECLINED: ("declined to erase a payload", "rejected"),
     Action.PAYLOAD_ERASED: ("erased the payload of an entry", "retired"),
+    Action.ACCESS_LOG_SEALED: ("sealed the access log", "done"),
     Action.PERSON_ADDED: ("added a person", "done"),
     Action.PERSON_CHANGED: ("changed a person", "done"),
     Action.PERSON_DISABLED: ("disabled a person", "retired"),

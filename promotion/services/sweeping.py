@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from governance.actors import Actor
 from governance.errors import GovernanceError
+from governance.services import access_digests
 from promotion.models import Approval, Deployment, PolicyRequest, Pulse, Request, Rollout
 from promotion.selectors import darkened
 from promotion.services import agents, execution, latencies, policy_requests, requests, rollouts
@@ -46,6 +47,7 @@ def sweep() -> int:
         seen += _try(partial(agents.catch_up, agent_id=pk, now=now))
     seen += _try(inspections.sweep_inspections)
     seen += _try(partial(latencies.forget, now=now))
+    seen += _try(partial(access_digests.seal, now=now))
     Pulse.objects.update_or_create(name=Pulse.SWEEP, defaults={"at": timezone.now()})
     return seen
 

@@ -160,3 +160,9 @@ def item(mapping: object, key: str) -> object:
 def words(name: str) -> str:
     """A name from code, as words."""
     return name.replace("_", " ")
+
+
+@register.filter
+def family(action: str) -> str:
+    """What an action of the audit log is about: what stands before its dot."""
+    return action.partition(".")[0]

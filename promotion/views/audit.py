@@ -3,15 +3,17 @@
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
-from django.utils.http import urlencode
 from django.views.decorators.http import require_GET, require_http_methods
 
-from governance import access, names
+from governance import access
 from governance.access import Permission
 from governance.audit import behind
-from governance.errors import GovernanceError, Invalid
-from governance.services import access_log, sealing
-from promotion.selectors.audit_page import FILTERS, audit_page
+from governance.errors import GovernanceError
+from governance.services import sealing
+from promotion import desk
+from promotion.selectors import listings
+from promotion.selectors.audit_page import MOST_EXPORTED, audit_page, exported
+from promotion.views.auditing import asked_of, shown
 from promotion.views.frame import actor_of, framed, page, text_of
 
 LARGEST = 2**63 - 1
@@ -21,17 +23,17 @@ LARGEST = 2**63 - 1
 @page
 def audit(request: HttpRequest) -> HttpResponse:
     """Show entries, newest first, filtered."""
-    actor = actor_of(request)
-    access.require(actor, Permission.AUDIT)
-    filters = {name: request.GET.get(name, "").strip() for name in FILTERS}
-    _refuse_odd(filters)
-    found = audit_page(filters=filters, before=_before(request))
-    kept = {name: value for name, value in filters.items() if value}
-    address = request.META.get("REMOTE_ADDR")
-    detail = urlencode(kept)
-    access_log.note(kind=access_log.LOG_READ, principal=actor.label, address=address, detail=detail)
-    context = {"page": found, "nav": "audit", "query": urlencode(kept)}
-    return framed(request, "audit.html", context)
+    asked = asked_of(request, *desk.SEARCH, "before")
+    search, before = desk.search(asked), _before(asked.pop("before", ""))
+    is_page = desk.form(asked) is None
+    found = audit_page(search, asked=asked, before=before) if is_page else None
+    return shown(
+        request,
+        "audit/log.html",
+        asked=asked,
+        listing=lambda: listings.log(exported(search), about={"asked": asked}),
+        context={"page": found, "most": MOST_EXPORTED, "tab": "log"},
+    )
 
 
 @require_http_methods(["GET", "POST"])
@@ -59,21 +61,6 @@ def history(request: HttpRequest) -> HttpResponse:
     return framed(request, "log_history.html", context, error=error)
 
 
-def _refuse_odd(filters: dict[str, str]) -> None:
-    """Refuse what no stored text can hold, such as NUL."""
-    problems = {
-        name: problem
-        for name, value in filters.items()
-        if (problem := names.problem_with(value, limit=200, blank=True))
-    }
-    if problems:
-        message = "This cannot be searched for: " + "; ".join(
-            f"{name} {problem}" for name, problem in problems.items()
-        )
-        raise Invalid(message, **problems)
-
-
-def _before(request: HttpRequest) -> int | None:
+def _before(text: str) -> int | None:
     """The cursor; anything that is none begins at the newest entry."""
-    text = request.GET.get("before", "")
     return min(int(text), LARGEST) if text.isascii() and text.isdigit() and len(text) < 20 else None

@@ -6,6 +6,7 @@ from typing import Concatenate, ParamSpec, cast
 
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 
@@ -30,7 +31,7 @@ from promotion.selectors import abnormal, promotions
 from promotion.templatetags.lockgate import fingerprint
 
 P = ParamSpec("P")
-View = Callable[Concatenate[HttpRequest, P], HttpResponse]
+View = Callable[Concatenate[HttpRequest, P], HttpResponseBase]
 
 STATUS: Mapping[type[GovernanceError], int] = {
     NotFound: 404,
@@ -50,7 +51,7 @@ def page(view: View[P]) -> View[P]:
     """Guard a page: sign in first, hold a role anywhere, and get refusals in plain words."""
 
     @wraps(view)
-    def guarded(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+    def guarded(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
         if not request.user.is_authenticated:
             return _to_sign_in(request)
         try:
