@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from promotion.policy_parts import Freeze, Gates, Slug, Strict, Supersede, Waivers
+from promotion.policy_parts import Freeze, Gates, Reviews, Slug, Strict, Supersede, Waivers
 from promotion.stages import Stages
 
 SCHEMA_ID = "lockgate.policy/1"
@@ -121,6 +121,9 @@ class Policy(Strict):
 
     supersede: Supersede = Supersede()
     """What of older versions gives way to a newer one of the same model. Nothing when left out."""
+
+    reviews: Reviews | None = None
+    """What makes another review of a version that answers due. Nothing when left out."""
 
     freeze: list[Freeze] = Field(default=[])
     """Times in which nothing is asked for or carried out here. A rollback always is."""

@@ -209,6 +209,22 @@ class Supersede(Strict):
     """The oldest dark versions are retired once a newer one is dark: dark_limit, or one, stay."""
 
 
+class Reviews(Strict):
+    """What makes another review of a version that answers due. No cycle is given by itself."""
+
+    days: Annotated[float, Field(gt=0, le=3_660)] | None = None
+    """Days after it began to answer, or after its last review."""
+
+    regimes: dict[Name, Annotated[float, Field(gt=0, le=3_660)]] = {}
+    """The same for models under a regime, such as SR 26-2; what is due first counts."""
+
+    incident: Severity | None = None
+    """An incident here from this severity up, of the model or of everything."""
+
+    new_policy: bool = False
+    """A policy that is newer than its last review."""
+
+
 class Freeze(Strict):
     """A time in which nothing is promoted. All that is named must hold; times are UTC."""
 

@@ -44,6 +44,7 @@ class Action(StrEnum):
     VERSION_INSPECTED = "version.inspected"
     WAIVER_GIVEN = "waiver.given"
     VERSION_ATTESTED = "version.attested"
+    VERSION_REVIEWED = "version.reviewed"
     FINDING_RECORDED = "finding.recorded"
     FINDING_CLOSED = "finding.closed"
     REQUEST_OPENED = "request.opened"

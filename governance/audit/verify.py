@@ -88,6 +88,8 @@ GUARDS = frozenset(
         ("promotion_policyrequest", "audited"),
         ("promotion_policyrequest", "never_deleted"),
         ("promotion_policy", "audited"),
+        ("promotion_livereview", "append_only"),
+        ("promotion_livereview", "audited"),
         ("promotion_review", "append_only"),
         ("promotion_review", "audited"),
         ("promotion_incident", "closes_once"),

@@ -20,6 +20,7 @@ from promotion.models import (
     Incident,
     JoinToken,
     LatencySlot,
+    LiveReview,
     Placement,
     Policy,
     PolicyApproval,
@@ -144,6 +145,13 @@ register(
     list_display=("action", "webhook", "attempts", "status", "created_at", "delivered_at"),
     list_filter=("action",),
     list_select_related=("webhook",),
+)
+register(
+    LiveReview,
+    list_display=("deployment", "outcome", "name", "trigger", "next_by", "at"),
+    list_filter=("outcome",),
+    list_select_related=("deployment__version__model", "deployment__environment"),
+    subject_kind="live_review",
 )
 register(
     Finding,

@@ -3,7 +3,7 @@
 from rest_framework import serializers
 
 from governance.api import fields
-from promotion.models import Approval, Finding, Incident, Review
+from promotion.models import Approval, Finding, Incident, LiveReview, Review
 from promotion.models.comments import LONGEST
 from promotion.rules import KIND_BY_TARGET_STATE
 from promotion.selectors.policies import MOST_TRIED
@@ -152,6 +152,14 @@ class FindingResolutionIn(fields.Strict):
 
     resolution = fields.Text()
     evidence = fields.Text(limit=500, blank=True, required=False, default="")
+
+
+class LiveReviewIn(fields.Strict):
+    """Whether what answers may go on, and by when to look again."""
+
+    outcome = fields.Choice(choices=LiveReview.Outcome.values)
+    comment = fields.Text()
+    next_by = fields.Day(required=False, allow_null=True, default=None)
 
 
 class ResolutionIn(fields.Strict):

@@ -7,6 +7,7 @@ from promotion.models.evidence import DarkSeen, DarkTally, PredictionBatch
 from promotion.models.findings import Finding
 from promotion.models.incidents import Incident
 from promotion.models.latencies import LatencySlot
+from promotion.models.live_reviews import LiveReview
 from promotion.models.placements import Placement
 from promotion.models.policy_requests import PolicyApproval, PolicyRequest
 from promotion.models.pulses import Pulse
@@ -30,6 +31,7 @@ __all__ = [
     "Incident",
     "JoinToken",
     "LatencySlot",
+    "LiveReview",
     "Placement",
     "Policy",
     "PolicyApproval",

@@ -43,6 +43,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     Action.WAIVER_GIVEN: ("waived a gate", "waiting"),
     Action.VERSION_ATTESTED: ("attested the version", "done"),
     Action.VERSION_INSPECTED: ("inspected the version's files", "done"),
+    Action.VERSION_REVIEWED: ("reviewed what answers", "approved"),
     Action.FINDING_RECORDED: ("recorded a finding", "waiting"),
     Action.FINDING_CLOSED: ("closed a finding", "done"),
     Action.REQUEST_OPENED: ("asked for it", "open"),

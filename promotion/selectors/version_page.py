@@ -11,9 +11,10 @@ from governance.errors import NotFound
 from governance.models import Environment
 from promotion.comparison import features
 from promotion.models import Agent, DarkTally, Deployment, Finding, Request, Waiver
-from promotion.selectors import findings, latencies, observed, timeline
+from promotion.selectors import findings, latencies, live_reviews, observed, timeline
 from promotion.selectors.decided import Decided
 from promotion.selectors.latencies import Timing
+from promotion.selectors.live_reviews import LiveVersion
 from promotion.selectors.model_page import joined
 from promotion.selectors.observed import Champion, Item
 from promotion.selectors.promotions import with_approvals
@@ -99,6 +100,8 @@ class VersionPage:
     parameters: Mapping[str, object]
     waivers: list[Waiver]
     findings: list[Finding]
+    live: list[LiveVersion]
+    """Where it answers, with its last review and the next."""
     events: list[Event]
 
     @property
@@ -154,6 +157,7 @@ def version_page(name: str, number: int, sight: Sight, *, now: datetime) -> Vers
         parameters=_mapping(training.get("parameters")),
         waivers=[one for one in version.waivers.all() if one.environment_id in places],
         findings=findings.of_version(version),
+        live=live_reviews.answering(version.deployments.filter(environment__in=places)),
         events=timeline.of_version(
             model=name, number=number, pk=version.pk, places=[one.slug for one in environments]
         ),

@@ -17,6 +17,7 @@ from promotion.models import (
     Deployment,
     Finding,
     Incident,
+    LiveReview,
     Placement,
     Request,
     Review,
@@ -207,6 +208,20 @@ class Journal:
                 request=finding.condition_of_id,
                 details={"finding": str(finding.pk), **details},
             )
+        )
+
+    def live_review(self, action: Action, review: LiveReview) -> None:
+        """Somebody looked again at what answers."""
+        details = {
+            "name": review.name,
+            "person": review.person,
+            "outcome": review.outcome,
+            "comment": review.comment,
+            "trigger": review.trigger,
+            "next_by": review.next_by.isoformat() if review.next_by else None,
+        }
+        self._about(
+            review.deployment, action, f"live_review:{review.pk}", request=None, details=details
         )
 
     def placement(self, action: Action, placement: Placement, **details: object) -> None:

@@ -6,7 +6,7 @@ from django.views.decorators.http import require_GET
 
 from governance import access
 from governance.access import Permission
-from promotion.selectors import findings, model_page, version_page
+from promotion.selectors import findings, live_reviews, model_page, version_page
 from promotion.views.frame import actor_of, framed, page, visible
 
 
@@ -47,6 +47,8 @@ def version(request: HttpRequest, name: str, number: int) -> HttpResponse:
         "page": found,
         "nav": "models",
         "may_waive": access.allowed(actor, Permission.WAIVE, group=group),
+        "reviewable": live_reviews.reviewable(found.live, access.reach(actor, Permission.APPROVE)),
+        "now": timezone.now(),
         "may_review": reviewed.covers(group=group),
         "closable": findings.closable(found.findings, reviewed=reviewed, person=actor.person),
     }

@@ -50,6 +50,7 @@ INCIDENT = {
     "title": "Callers time out",
 }
 FINDING = {"severity": "high", "title": "Scores drift", "owner": "asha", "due": "{today}"}
+LIVE_REVIEW = {"outcome": "continue", "comment": "read it"}
 SIGN = {"decision": "approve", "meaning": "approval", "password": PASSWORD}
 SIGNED = {**SIGN, "content_hash": "{content_hash}"}
 SIGN_POLICY = {
@@ -304,6 +305,15 @@ API: tuple[Row, ...] = (
         pk="finding",
         body={"resolution": "trained again"},
     ),
+    row("GET api/v1/reviews", VIEWER.deployed(), finds="champion_at"),
+    row(
+        "POST api/v1/environments/<str:environment>/models/<str:model>/versions/<int:number>"
+        "/reviews",
+        APPROVER.deployed(people=True),
+        number="answering",
+        body=LIVE_REVIEW,
+        then=201,
+    ),
     row("GET api/v1/incidents", VIEWER.deployed(), finds="incident"),
     row("GET api/v1/incidents", VIEWER.in_place(), finds="incident_of_all"),
     row("POST api/v1/incidents", (OPERATOR | RISK).deployed(), body=INCIDENT),
@@ -441,6 +451,18 @@ PAGES: tuple[Row, ...] = (
         APPROVER.of_group(),
         pk="finding",
         body={"resolution": "trained again"},
+    ),
+    row("GET reviews/", VIEWER.deployed(), finds="review_here"),
+    row(
+        "GET environments/<slug:environment>/models/<slug:name>/versions/<int:number>/review/",
+        APPROVER.deployed(),
+        number="answering",
+    ),
+    row(
+        "POST environments/<slug:environment>/models/<slug:name>/versions/<int:number>/review/",
+        APPROVER.deployed(),
+        number="answering",
+        body=LIVE_REVIEW,
     ),
     row("GET incidents/", VIEWER.deployed(), finds="incident"),
     row("GET incidents/", VIEWER.in_place(), finds="incident_of_all"),

@@ -129,6 +129,7 @@ def _runtime(world: World, stage: Stage) -> None:
         "number": 3,
         "answering": 2,
         "champion_at": f'"environment":"{PLACES["here"]}"',
+        "review_here": f"answers in {PLACES['here']} since",
         "data": versions[2].dataset_uses.get().digest,
         "first": 1,
         "glass": cards["glass"].name,

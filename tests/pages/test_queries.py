@@ -56,6 +56,7 @@ def addresses(waiting: Request) -> dict[str, str]:
         "fleet": "/fleet/",
         "incidents": "/incidents/",
         "findings": "/findings/",
+        "reviews": "/reviews/",
         "people": "/people/",
     }
 

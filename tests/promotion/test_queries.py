@@ -33,6 +33,7 @@ CALLS = {
     "sealing": "audit/sealing",
     "incidents": "incidents",
     "findings": "findings",
+    "reviews": "reviews",
     "me": "me",
 }
 
