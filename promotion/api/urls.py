@@ -15,6 +15,7 @@ from promotion.api import (
     fleet,
     incidents,
     lineage,
+    lineage_scope,
     live_reviews,
     origins,
     placements,
@@ -63,6 +64,8 @@ urlpatterns = [
     ),
     path("environments", environments.EnvironmentsView.as_view()),
     path("environments/<str:slug>", environments.EnvironmentView.as_view()),
+    path("environments/<str:slug>/report", lineage_scope.EnvironmentReportView.as_view()),
+    path("audit/report", lineage_scope.PeriodReportView.as_view()),
     path("environments/<str:slug>/state", environments.EnvironmentStateView.as_view()),
     path("environments/<str:slug>/targets/<str:tier>/history", environments.HistoryView.as_view()),
     path(

@@ -56,7 +56,7 @@ def sources(version: ModelVersion, *, size: int | None = None) -> Sources:
         Invalid: ``unknown_size``, the log has fewer entries.
         NotFound: ``unknown_version_then``, it was registered later.
     """
-    end = _end(size)
+    end = end_of(size)
     log = Entry.objects.filter(seq__lte=end.seq).order_by("seq")
     chain_ = _leaves(log.filter(object=f"model:{version.model.name}"))
     requests = {
@@ -81,9 +81,9 @@ def sources(version: ModelVersion, *, size: int | None = None) -> Sources:
         chain=chain_,
         own=own,
         beside=tuple(known.values()),
-        places=_records(log.filter(action__in=OF_PLACES, environment__in=environments, model=None)),
-        agents=_records(_of_agents(log, version, environments)),
-        rights=_records(_of_rights(log, acting)),
+        places=records(log.filter(action__in=OF_PLACES, environment__in=environments, model=None)),
+        agents=records(_of_agents(log, version, environments)),
+        rights=records(_of_rights(log, acting)),
         requests=requests,
         attested={
             str(row.pk): Attested(str(row.pk), row.kind, row.blob_id, exact(row.document))
@@ -133,7 +133,7 @@ def written(at: datetime) -> str:
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def _end(size: int | None) -> Entry | Head:
+def end_of(size: int | None) -> Entry | Head:
     """Return the last entry of the log as it was at a size, or the head of it as it is."""
     head = Head.objects.first() or Head(seq=0, hash=chain.GENESIS, at=EPOCH)
     if size is None or size == head.seq:
@@ -187,7 +187,7 @@ def _with_payloads(records: Iterable[Record]) -> dict[int, Record]:
     return {seq: record.beside(*beside.get(seq, (None, None))) for seq, record in wanted.items()}
 
 
-def _records(entries: QuerySet[Entry]) -> tuple[Record, ...]:
+def records(entries: QuerySet[Entry]) -> tuple[Record, ...]:
     rows = entries.values_list("leaf", "hash", "payload__salt", "payload__body")
     return tuple(
         Record.read(

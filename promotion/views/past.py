@@ -6,10 +6,12 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
+from governance import access
+from governance.access import Permission
 from governance.errors import GovernanceError, NotFound
 from promotion import replay
 from promotion.selectors import past
-from promotion.views.frame import framed, page, visible
+from promotion.views.frame import actor_of, framed, page, visible
 
 WRITTEN = "%Y-%m-%dT%H:%M:%SZ"
 EXACT = "%Y-%m-%dT%H:%M:%S.%fZ"
@@ -41,6 +43,7 @@ def as_of(request: HttpRequest, environment: str) -> HttpResponse:
         "place": places[0],
         "asked": asked,
         "found": found,
+        "may_report": access.allowed(actor_of(request), Permission.AUDIT, environment=places[0]),
         "steps_back": [(words, f"{now - back:{WRITTEN}}") for words, back in STEPS_BACK],
     }
     return framed(request, "as_of.html", context, error=error)

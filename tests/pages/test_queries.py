@@ -58,6 +58,11 @@ def addresses(waiting: Request) -> dict[str, str]:
         "findings": "/findings/",
         "reviews": "/reviews/",
         "people": "/people/",
+        "origins": "/lineage/",
+        "made-of": "/lineage/?dataset=credit-default",
+        "relations": "/models/credit-default/versions/2/relations/",
+        "audit-reports": "/audit/reports/",
+        "audit-report": "/audit/reports/?form=html&environment=prod-eu",
     }
 
 

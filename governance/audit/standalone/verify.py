@@ -798,7 +798,7 @@ def _plain(quoted: bytes) -> str:
 
 # -- The report, held against the entries it names ---------------------------------------
 
-LINEAGE = "lockgate.lineage/1"
+CITING = ("lockgate.lineage/1", "lockgate.lineage-scope/1")
 OPEN = {"not supplied", "none", "unknown", "erased", "all", "every tier", "goes on"}
 """What a report says where an entry says nothing."""
 WHO = ("by", "account", "granted_by")
@@ -806,7 +806,7 @@ REASONS = ("reason", "comment", "why", "detail")
 
 
 class Cited:
-    """Where a lineage report names an entry, what it says beside that number is the entry's.
+    """Where a report names an entry, what it says beside that number is the entry's.
 
     A row of a report names its entry as ``entry``. Every other member of it that has the name
     of a field of the leaf, or of a fact in the payload, says the same as that; ``by`` names the
@@ -818,8 +818,8 @@ class Cited:
     def __init__(self, report: Any) -> None:
         self.rows: dict[int, list[tuple[str, dict[str, Any]]]] = {}
         self.documents: dict[str, Any] = {}
-        is_lineage = isinstance(report, dict) and report.get("schema") == LINEAGE
-        body = report.get("body") if is_lineage else None
+        is_known = isinstance(report, dict) and report.get("schema") in CITING
+        body = report.get("body") if is_known else None
         if isinstance(body, dict):
             self._read_documents(body)
             self._walk({name: body[name] for name in body if name != "proof"}, "body")
@@ -872,7 +872,7 @@ class Cited:
                 self._walk(inner, f"{where}[{index}]")
 
     def _read_documents(self, body: dict[str, Any]) -> None:
-        for row in body["proof"]["documents"]:
+        for row in body["proof"]["documents"] if "proof" in body else ():
             text = row["document"].encode()
             if sha256(text).hexdigest() != row["sha256"]:
                 raise Tampered(f"the report's document of {_shown(row['subject'])} was changed")
