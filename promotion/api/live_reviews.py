@@ -79,6 +79,7 @@ class LiveReviewView(ApiView):
 def _out(one: LiveVersion, *, state: str) -> dict[str, object]:
     row = one.deployment
     return {
+        "deployment": str(row.pk),
         "model": row.model.name,
         "version": row.version.number,
         "environment": row.environment.slug,

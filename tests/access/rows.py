@@ -307,7 +307,7 @@ API: tuple[Row, ...] = (
         pk="finding",
         body={"resolution": "trained again"},
     ),
-    row("GET api/v1/reviews", VIEWER.deployed(), finds="champion_at"),
+    row("GET api/v1/reviews", VIEWER.deployed(), finds="champion"),
     row(
         "POST api/v1/environments/<str:environment>/models/<str:model>/versions/<int:number>"
         "/reviews",
@@ -455,7 +455,7 @@ PAGES: tuple[Row, ...] = (
         pk="finding",
         body={"resolution": "trained again"},
     ),
-    row("GET reviews/", VIEWER.deployed(), finds="review_here"),
+    row("GET reviews/", VIEWER.deployed(), finds="champion"),
     row(
         "GET environments/<slug:environment>/models/<slug:name>/versions/<int:number>/review/",
         APPROVER.deployed(),

@@ -18,7 +18,7 @@ from governance.audit.models import Entry
 from governance.models import Environment, RoleBinding, ServiceToken, User
 from governance.services import bindings, erasures, people, tokens
 from promotion import wire
-from promotion.models import Agent, Policy, Rollout, Target
+from promotion.models import Agent, Deployment, Policy, Rollout, Target
 from promotion.services import agents, findings, incidents, policy_requests, requests
 from promotion.services.webhooks import addresses
 from registry.services import blobs
@@ -129,7 +129,9 @@ def _runtime(world: World, stage: Stage) -> None:
         "number": 3,
         "answering": 2,
         "champion_at": f'"environment":"{PLACES["here"]}"',
-        "review_here": f"answers in {PLACES['here']} since",
+        "champion": Deployment.objects.get(
+            version=versions[1], environment__slug=PLACES["here"]
+        ).pk,
         "data": versions[2].dataset_uses.get().digest,
         "first": 1,
         "glass": cards["glass"].name,
