@@ -58,6 +58,9 @@ def of_object(name: str, *, limit: int = MOST) -> list[Entry]:
 
 
 def details(entry: Entry) -> dict[str, Any] | None:
-    """Return an entry's payload: names, reasons and facts. None once it was erased."""
-    body = entry.payload.body
-    return json.loads(body) if body is not None else None
+    """Return an entry's payload: names, reasons and facts. None once it is gone.
+
+    Erased, or taken away by somebody who owns the database: that is for ``verify`` to tell.
+    """
+    payload = getattr(entry, "payload", None)
+    return None if payload is None or payload.body is None else json.loads(payload.body)

@@ -5,12 +5,14 @@ from datetime import timedelta
 
 import pytest
 from django.db import transaction
+from django.test import Client
 from django.utils import timezone
 
 from governance.actors import Actor
 from governance.audit import services
 from governance.audit.actions import Action
 from governance.audit.population import Population, population
+from governance.models import User
 from governance.periods import Period
 from tests.governance.test_verify import owner
 
@@ -84,6 +86,20 @@ def test_an_entry_that_is_gone_is_missed_twice_in_the_log_and_of_its_object(writ
 
     assert (found.missing, found.objects_with_gaps, found.is_complete) == (1, 1, False)
     assert found.objects[0].missing == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_payload_that_is_gone_leaves_every_page_standing(write: Write, ada: Actor) -> None:
+    write(Action.REQUEST_OPENED, object="model:a")
+    with owner() as link:
+        link.execute("ALTER TABLE audit_payload DISABLE TRIGGER append_only")
+        link.execute("DELETE FROM audit_payload")
+        link.execute("ALTER TABLE audit_payload ENABLE ALWAYS TRIGGER append_only")
+    page = Client()
+    page.force_login(User.objects.get(pk=ada.id))
+    for name in ("", "desk/", "population/", "samples/?seed=a", "rights/", "duties/", "owed/"):
+        assert page.get(f"/audit/{name}").status_code == 200, name
+    assert "its payload is missing" in page.post("/audit/verify/").content.decode()
 
 
 def test_what_waits_for_a_checkpoint_too_long_is_named(write: Write) -> None:
