@@ -59,7 +59,7 @@ fuzz: setup  ## 30 calls of each API operation by each of five callers, made fro
 bench-agent: setup .cache/mlserver/.installed  ## The agent beside MLServer with the same small forest: requests/s and latency
 	@$(PY) -W ignore -m benchmarks.agent --home .cache/bench-agent --mlserver .cache/mlserver
 
-bench-audit: setup  ## 1,000,000 entries verified offline; what recording and sealing cost
+bench-audit: setup  ## 1,000,000 entries verified offline, one version reported among 10,000; what recording and sealing cost
 	@rm -rf .cache/bench-audit && $(PY) -W ignore -m benchmarks.audit --home .cache/bench-audit
 
 bench-forest: setup  ## 250 trees of 100,000 nodes: scikit-learn, skl2onnx and ours, in process and over HTTP; trains once

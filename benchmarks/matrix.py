@@ -19,8 +19,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from benchmarks import accounts
+
 MODELS, ENVIRONMENTS, VERSIONS_EACH = 200, 8, 100
 BOUND_MS = 150.0
+ACTOR = "benchmarks.matrix"
 TITLES = {
     "page": "the matrix page",
     "cpu": "of it on the server's processor",
@@ -91,19 +94,18 @@ def main() -> None:
 
 def _prepared() -> tuple[Callable[[], None], Callable[[], None]]:
     """Return the page and its baseline, each as one call that checks what it got."""
-    from django.conf import settings
     from django.core.management import call_command
     from django.test import Client
 
+    from governance.actors import Actor
     from governance.models import Environment, User
 
     call_command("migrate", verbosity=0)
     if not Environment.objects.filter(slug="place-1").exists():
         _seed()
-    user = User.objects.get(username="bench")
-    settings.ALLOWED_HOSTS = ["testserver"]
+    caller = accounts.client(accounts.bearer(role="viewer", actor=Actor.from_task(ACTOR)))
     browser = Client()
-    browser.force_login(user)
+    browser.force_login(User.objects.get(username="bench"))
     champions = MODELS * ENVIRONMENTS
 
     def page() -> None:
@@ -113,15 +115,10 @@ def _prepared() -> tuple[Callable[[], None], Callable[[], None]]:
         if found != champions:
             sys.exit(f"the page shows {found} confirmed champions, not {champions}")
 
-    bearer = _bearer(user)
-
     def rest() -> None:
         found = 0
         for number in range(1, ENVIRONMENTS + 1):
-            answer = Client().get(
-                f"/api/v1/environments/place-{number}/state",
-                headers={"Authorization": f"Bearer {bearer}"},
-            )
+            answer = caller.get(f"/api/v1/environments/place-{number}/state")
             found += sum(bool(model["champion"]) for model in answer.json()["models"])
         if found != champions:
             sys.exit(f"the API tells of {found} champions, not {champions}")
@@ -135,11 +132,10 @@ def _seed() -> None:
 
     from governance.actors import Actor
     from governance.models import Environment
-    from governance.services import bindings, people
     from promotion.models import Target
     from promotion.services.environments import apply
 
-    actor = Actor.from_task("benchmarks.matrix")
+    actor = Actor.from_task(ACTOR)
     sql = SEED.format(models=MODELS, environments=ENVIRONMENTS, versions=VERSIONS_EACH)
     with connections["owner"].cursor() as cursor:
         for table in TABLES:
@@ -153,8 +149,7 @@ def _seed() -> None:
         apply(slug=place.slug, document={"kind": kind, "position": position}, actor=actor)
         for number in range(2):
             _agent(Target.objects.get(environment=place, tier="live"), number, actor)
-    user = people.add_person(username="bench", person="bench", password=None, actor=actor)
-    bindings.grant_role(to=user, role="viewer", actor=actor)
+    accounts.bearer(role="viewer", actor=actor)
 
 
 def _agent(target: object, number: int, actor: object) -> None:
@@ -201,14 +196,6 @@ def _agent(target: object, number: int, actor: object) -> None:
     }
     speaker = Actor.from_agent(agent.pk, name=agent.name)
     agents.report(agent=agent, body=wire.Report.model_validate(said), actor=speaker)
-
-
-def _bearer(user: object) -> str:
-    from governance.actors import Actor
-    from governance.services import tokens
-
-    actor = Actor.from_task("benchmarks.matrix")
-    return tokens.issue(name="bench", scope="personal", owner=user, actor=actor).secret  # type: ignore[arg-type]
 
 
 def _freshen() -> None:

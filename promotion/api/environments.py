@@ -17,8 +17,9 @@ from governance.errors import NotFound
 from governance.models import Environment
 from promotion import replay
 from promotion.api.bodies import AnyObject, HistoryIn, JoinTokenIn
-from promotion.selectors import documents, past, past_document
+from promotion.selectors import documents, past, past_document, scored
 from promotion.services import agents, environments, histories
+from registry.models import RegisteredModel
 
 
 class EnvironmentsView(ApiView):
@@ -76,6 +77,31 @@ class EnvironmentStateView(ApiView):
             return Response(documents.of_environment(found, seen=seen, now=now))
         then = past.as_of(found, at=replay.moment(asked["at"], now=now), seen=seen)
         return Response(past_document.document(then))
+
+
+class ScoredView(ApiView):
+    """Which version of a model answered callers at some moment."""
+
+    @extend_schema(
+        operation_id="show_scored",
+        parameters=[OpenApiParameter("at", OpenApiTypes.DATETIME, description="when; default now")],
+        responses=OpenApiTypes.OBJECT,
+    )
+    def get(self, request: HttpRequest, environment: str, model: str) -> Response:
+        """Say by agent which version answered then, by the audit log, and what is unknown."""
+        asked = query(request, "at")
+        place = Environment.objects.filter(slug=environment).first()
+        row = RegisteredModel.objects.filter(name=model).first()
+        if place is None or row is None:
+            what = "model" if place else "environment"
+            message = f"There is no such {what}."
+            raise NotFound(message, code=f"unknown_{what}")
+        actor = actor_of(request)
+        access.require(actor, access.Permission.VIEW, environment=place, group=row.group)
+        now = timezone.now()
+        at = replay.moment(asked["at"], now=now) if "at" in asked else now
+        found = past.as_of(place, at=at, seen=access.reach(actor))
+        return Response(scored.document(found, model))
 
 
 class HistoryView(ApiView):

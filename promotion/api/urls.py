@@ -72,6 +72,10 @@ urlpatterns = [
         "environments/<str:environment>/models/<str:model>/rollback",
         promotions.RollbackView.as_view(),
     ),
+    path(
+        "environments/<str:environment>/models/<str:model>/scored",
+        environments.ScoredView.as_view(),
+    ),
     path("environments/<str:environment>/models/<str:model>/stop", promotions.StopView.as_view()),
     path("environments/<str:environment>/models/<str:model>/spare", spares.SpareView.as_view()),
     path(

@@ -1,6 +1,7 @@
 """The whole body of a report, and its id."""
 
 import hashlib
+import json
 from typing import cast
 
 import rfc8785
@@ -81,8 +82,26 @@ def report_id(body: Json) -> str:
 
 
 def canonical(document: Json) -> bytes:
-    """Return the canonical bytes (RFC 8785) of a document."""
-    return rfc8785.dumps(document)  # type: ignore[arg-type]
+    """Return the canonical bytes (RFC 8785) of a document.
+
+    The proof of a report is thousands of entries as texts. Of texts and whole numbers under
+    ASCII names the standard library writes the same bytes, and takes a tenth of the time.
+    """
+    if not {"body", "proof"} & document.keys():
+        return rfc8785.dumps(document)  # type: ignore[arg-type]
+    members = (
+        b'"%s":%s' % (name.encode(), _member(name, document[name])) for name in sorted(document)
+    )
+    return b"{%s}" % b",".join(members)
+
+
+def _member(name: str, value: object) -> bytes:
+    if name == "body" and isinstance(value, dict):
+        return canonical(value)
+    if name == "proof":
+        text = json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+        return text.encode()
+    return rfc8785.dumps(value)  # type: ignore[arg-type]
 
 
 def _header(sources: Sources) -> Json:

@@ -64,7 +64,8 @@ def sources(version: ModelVersion, *, size: int | None = None) -> Sources:
         for row in Request.objects.filter(deployment__version=version)
     }
     concerning = [record for record in chain_ if _concerns(record, version, requests)]
-    if not any(record.version == version.number for record in concerning):
+    since = next((r.seq for r in concerning if r.version == version.number), None)
+    if since is None:
         message = f"Version {version.number} of {version.model.name!r} was not registered by then."
         raise NotFound(message, code="unknown_version_then", size=end.seq)
     others = {record.request for record in concerning if record.request} - requests.keys()
@@ -82,7 +83,7 @@ def sources(version: ModelVersion, *, size: int | None = None) -> Sources:
         own=own,
         beside=tuple(known.values()),
         places=records(log.filter(action__in=OF_PLACES, environment__in=environments, model=None)),
-        agents=records(_of_agents(log, version, environments)),
+        agents=records(_of_agents(log.filter(seq__gte=since), version, environments)),
         rights=records(_of_rights(log, acting)),
         requests=requests,
         attested={
@@ -163,7 +164,10 @@ def _is_beside(record: Record, others: Collection[str]) -> bool:
 def _of_agents(
     log: QuerySet[Entry], version: ModelVersion, environments: Iterable[str]
 ) -> QuerySet[Entry]:
-    """By the chains of the environments' agents: all they ever said lies there, and no more."""
+    """By the chains of the environments' agents: all they ever said lies there, and no more.
+
+    ``log`` begins with the version: nobody answered with it before.
+    """
     agents = Agent.objects.filter(target__environment__slug__in=environments)
     chains = [f"agent:{pk}" for pk in agents.values_list("pk", flat=True)]
     served = Q(action=Action.AGENT_CHANGED_SERVING) & (

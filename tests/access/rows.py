@@ -226,6 +226,10 @@ API: tuple[Row, ...] = (
         body=REASON,
     ),
     row(
+        "GET api/v1/environments/<str:environment>/models/<str:model>/scored",
+        VIEWER.deployed(),
+    ),
+    row(
         "POST api/v1/environments/<str:environment>/models/<str:model>/stop",
         OPERATOR.deployed(),
         body=REASON,

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from governance.audit.models import Entry
 from governance.models import Environment
-from promotion.models import Deployment
+from promotion.models import Agent, Deployment
 from promotion.services import agents, rollbacks
 from tests.conftest import as_owner
 from tests.promotion.replaying import the_log_tells_the_tables
@@ -207,3 +207,31 @@ def test_more_models_agents_and_decisions_make_no_more_queries(
         state = then()
     assert len(state["models"]) == 4
     assert len(many) == len(few)
+
+
+def test_which_version_answered_at_a_moment(moments, api, vera):
+    """By agent, between two switches and after the rollback; nobody before the first."""
+    client, address = api(vera), "/api/v1/environments/prod-eu/models/credit-default/scored"
+
+    def answered(name):
+        found = client.get(address, {"at": moments[name].isoformat()}).json()
+        assert found["source"] == "serving intervals"
+        return {(row["agent"], row["version"]) for row in found["answered"]}
+
+    assert answered("nothing") == set()
+    assert answered("first") == answered("loading") == {("eu-1", 1), ("eu-2", 1)}
+    assert answered("second") == answered("deciding") == {("eu-1", 2), ("eu-2", 2)}
+    assert answered("back") == {("eu-1", 1), ("eu-2", 1)}
+    assert client.get(address, {"at": "yesterday"}).status_code == 400
+    assert client.get(address.replace("credit-default", "none")).status_code == 404
+    assert client.get(address.replace("prod-eu", "none")).status_code == 404
+
+
+def test_who_answered_is_unknown_of_an_evicted_agent(moments, api, vera, omar):
+    agents.evict(agent_id=Agent.objects.get(name="eu-1").pk, reason="compromised", actor=omar)
+    address = "/api/v1/environments/prod-eu/models/credit-default/scored"
+    found = api(vera).get(address).json()
+    assert [row["agent"] for row in found["answered"]] == ["eu-2"]
+    [unknown] = found["unknown"]
+    assert unknown["agent"] == "eu-1"
+    assert "evicted" in unknown["why"]

@@ -5,8 +5,11 @@ import os
 from pathlib import Path
 
 import pytest
+import rfc8785
 from django.db import transaction
 from django.utils import timezone
+from hypothesis import given
+from hypothesis import strategies as st
 
 from governance.audit import services as audit
 from governance.audit.actions import Action
@@ -267,6 +270,21 @@ def test_evidence_has_the_hash_that_was_signed(told):
     assert {row["sha256"] for row in attested} == {
         row["sha256"] for row in told["body"]["validation"]["reports"]
     }
+
+
+def test_its_bytes_are_canonical_to_the_letter(told):
+    assert bodies.canonical(told) == rfc8785.dumps(told)
+    assert bodies.canonical(told["body"]) == rfc8785.dumps(told["body"])
+
+
+@given(st.recursive(st.text() | st.integers(0, 2**53 - 1), st.lists))
+def test_any_text_in_a_proof_is_written_canonically(value):
+    document = {"proof": {"documents": value, "chain": [{"seq": 1, "leaf": value}]}, "schema": "x"}
+    try:
+        expected = rfc8785.dumps(document)
+    except rfc8785.CanonicalizationError:
+        return
+    assert bodies.canonical(document) == expected
 
 
 def sizes_of(version):
