@@ -138,7 +138,7 @@ def _invite(stage: Stage) -> None:
     url, person = stage.system.url, stage.people[APPROVER]
     number = max(stage.versions)
     places = {url + path: what for path, what in PAGES.items()}
-    places[str(stage.reports)] = "the lineage report, as a page and as JSON"
+    places[str(stage.reports)] = "the lineage report: a page, JSON, and a bundle"
     say = stage.tell.console.print
     print_places(stage.tell.console, places)
     say(f"\n[bold]Your turn:[/bold] open {url}/promotions/{stage.waiting}/")

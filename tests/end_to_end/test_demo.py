@@ -31,6 +31,8 @@ def test_the_demo_tells_its_story_and_leaves_nothing_running(home):
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-3000:]
     assert done.stdout.rstrip().endswith("the story is as told")
     assert "<html" in (home / "reports" / "lineage-credit-default-2.html").read_text()
+    assert (home / "reports" / "lineage-credit-default-2.zip").is_file()
+    assert "the report of version 2 as a bundle" in done.stdout
     assert _processes_of(home) == []
 
 

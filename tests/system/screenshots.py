@@ -155,6 +155,16 @@ def next_policy(page: Page, url: str, token: str) -> None:
     page.screenshot(path=str(DOCS / "policy-changes.png"))
 
 
+def lineage(page: Page, file: Path) -> None:
+    """The report of version 2 as it lies in the visitor's folder: its top, and its life."""
+    page.set_viewport_size({"width": 940, "height": TALL})
+    page.goto(file.as_uri())
+    page.screenshot(path=str(DOCS / "lineage.png"))
+    page.evaluate("document.querySelector('#lifecycle').scrollIntoView()")
+    page.screenshot(path=str(DOCS / "lineage-life.png"))
+    page.set_viewport_size({"width": WIDE, "height": TALL})
+
+
 def main() -> None:
     with tempfile.TemporaryDirectory(prefix="lockgate-pictures-") as folder:
         home = Path(folder) / "demo"
@@ -174,6 +184,7 @@ def main() -> None:
             page.get_by_role("link", name="credit-default v4").first.click()
             page.wait_for_load_state()
             page.screenshot(path=str(DOCS / "promotion.png"), full_page=True)
+            lineage(page, home / "reports" / "lineage-credit-default-2.html")
             refusal(page, url)
             rollback(page, url, int(running["agents"]["eu-2"]["pid"]), str(people["omar"]["token"]))
             next_policy(page, url, str(people["ada"]["token"]))

@@ -11,7 +11,7 @@ from promotion.lineage.sources import GOES_ON, NOT_SUPPLIED, Json, mapping, rows
 
 WIDE, HIGH, GAP, BETWEEN, TOP = 124, 40, 10, 22, 22
 MOST = 8
-LONGEST, LONGEST_SMALL = 17, 22
+LONGEST, LONGEST_SMALL = 16, 20
 """Letters that fit into a box, in its first and its second line."""
 TITLES = ("Data sets", "Training", "Version", "Decided in", "Answered on")
 
@@ -70,7 +70,7 @@ def draw(body: Mapping[str, Json]) -> Graph:
     """Place what a report's body tells."""
     origin, card = body["origin"], body["inventory"]
     states = mapping(card["states"])
-    agents = _agents(rows(body["deployment_record"]["serving"]))
+    agents = _agents(rows(body["deployment_record"]["serving"]), places=list(states))
     columns = [
         _cut(
             [(str(row["id"]), _period(row), "") for row in rows(origin["datasets"])], NOT_SUPPLIED
@@ -133,15 +133,19 @@ def _to_agents(
     return list(found.values())
 
 
-def _agents(serving: list[Mapping[str, object]]) -> list[tuple[str, str, str]]:
-    """Environment, agent, and until when it answered: one for each agent."""
+def _agents(
+    serving: list[Mapping[str, object]], *, places: list[str]
+) -> list[tuple[str, str, str]]:
+    """Environment, agent, and until when it answered: one for each agent, by environment."""
     found: dict[tuple[str, str], str] = {}
     for row in serving:
         key = (str(row["environment"]), str(row["agent"]))
         until = str(row["until"])
         is_on = until == GOES_ON or found.get(key) == "still answers"
         found[key] = "still answers" if is_on else f"until {until[:10]} {until[11:16]}"
-    return [(place, name, until) for (place, name), until in sorted(found.items())]
+    order = {place: number for number, place in enumerate(places)}
+    ordered = sorted(found.items(), key=lambda item: (order.get(item[0][0], len(order)), item[0]))
+    return [(place, name, until) for (place, name), until in ordered]
 
 
 def _place(name: str, said: Mapping[str, object]) -> tuple[str, str, str]:
