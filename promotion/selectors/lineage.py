@@ -93,6 +93,13 @@ def sources(version: ModelVersion, *, size: int | None = None) -> Sources:
     )
 
 
+def tombstones(erased: Collection[int]) -> list[int]:
+    """Return the entries that say of others that their payloads were erased."""
+    subjects = [f"entry:{seq}" for seq in erased]
+    found = Entry.objects.filter(subject__in=subjects, action=Action.PAYLOAD_ERASED)
+    return list(found.values_list("seq", flat=True)) if subjects else []
+
+
 def agree(version: ModelVersion, found: Sources, states: Json) -> bool | None:
     """Tell whether the tables say what follows from the entries. None: they are of later."""
     head = Head.objects.first()

@@ -9,6 +9,7 @@ from governance.actors import Actor
 from governance.audit import bundles, checkpoints
 from governance.errors import Conflict
 from promotion.lineage.sources import Json
+from promotion.selectors import lineage
 from promotion.services.lineage.asking import AsOf
 from promotion.services.lineage.making import make, size_of
 from promotion.services.lineage.rendering import as_html
@@ -32,10 +33,11 @@ def bundle(
         message = f"{sealed} entries are sealed so far; the sealer comes by the minute."
         raise Conflict(message, code="not_sealed", sealed=sealed)
     made = make(model, version, actor, as_of=AsOf(size=size))
-    alone = {r.seq for r in made.sources.with_payloads() if r.object != made.sources.object}
+    alone = [r for r in made.sources.with_payloads() if r.object != made.sources.object]
+    gone = [record.seq for record in alone if record.payload is None]
     question = bundles.Question(
         objects=frozenset({made.sources.object}),
-        others=frozenset(alone),
+        others=frozenset([*(record.seq for record in alone), *lineage.tombstones(gone)]),
         report=made.document,
         page=as_html(made.document),
     )

@@ -11,10 +11,13 @@ import pytest
 
 from governance import signing
 from governance.audit import bundles
-from governance.audit.models import Checkpoint
+from governance.audit.models import Checkpoint, Entry
 from governance.audit.standalone import verify
 from governance.errors import Conflict
+from governance.models import User
+from governance.services import erasures
 from promotion.lineage import body as bodies
+from promotion.lineage import schema
 from promotion.services.lineage import AsOf, bundle, report
 from tests.promotion.conftest import (  # noqa: F401 - fixtures of the other half
     ask,
@@ -200,6 +203,32 @@ def test_what_is_not_sealed_is_in_no_bundle(life, ada, sealer, log):  # noqa: F8
     assert packed(ada)[0]["body"]["header"]["log"]["size"] == size
     with pytest.raises(Conflict):
         packed(ada, as_of=AsOf(size=size + 1))
+
+
+def erase(seq, *, asker, decider):
+    facts = {"seq": seq, "user": User.objects.get(pk=asker.id), "actor": asker}
+    erasures.ask(reason="a test", basis="Art. 17", **facts)
+    facts = {"seq": seq, "user": User.objects.get(pk=decider.id), "actor": decider}
+    erasures.decide(erase=True, comment="looked at it", **facts)
+
+
+def test_of_what_was_erased_it_says_so_and_is_proven(sealed, ada, sealer, log, make_person):
+    """The reason of a request, and of another object a grant: the names go, the proof stays."""
+    opened = Entry.objects.filter(action="request.opened", model_version=2).latest("seq")
+    granted = Entry.objects.filter(action="role.granted").earliest("seq")
+    second = make_person("alan", "auditor").actor
+    for entry in (opened, granted):
+        erase(entry.seq, asker=ada, decider=second)
+    sealer.round(log)
+    document, file = packed(ada)
+
+    assert told(file, sealed).code == verify.PROVEN
+    body = document["body"]
+    assert body["completeness"]["erased_payloads"] == [granted.seq, opened.seq]
+    [request] = [r for r in body["lifecycle"]["requests"] if r["entry"] == opened.seq]
+    assert (request["reason"], request["by"]["name"]) == ("erased", "erased")
+    assert request["approvals"][0]["name"] == "dina"
+    schema.Document.model_validate(document)
 
 
 def test_over_http(sealed, ada):
