@@ -11,11 +11,13 @@ from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request as HttpRequest
 from rest_framework.response import Response
 
+from governance import access
 from governance.api.authentication import actor_of
 from governance.api.base import ApiView
 from governance.api.parsing import query
 from governance.services import access_log
 from promotion.api.lineage import CanonicalJSON
+from promotion.lineage_scope import schema
 from promotion.services import lineage_scope
 from promotion.services.lineage import POLICY
 
@@ -82,6 +84,16 @@ class ScopeView(ApiView):
             detail=f"audit report of {environment or 'everything'}: {document['report_id']}",
         )
         return response
+
+
+class ReportSchemaView(ApiView):
+    """What an audit report looks like."""
+
+    @extend_schema(operation_id="show_audit_report_schema", responses=OpenApiTypes.OBJECT)
+    def get(self, request: HttpRequest) -> Response:
+        """Show the JSON schema of an audit report."""
+        access.require(actor_of(request), access.Permission.VIEW)
+        return Response(schema.schema())
 
 
 class EnvironmentReportView(ScopeView):

@@ -65,6 +65,7 @@ urlpatterns = [
     path("environments", environments.EnvironmentsView.as_view()),
     path("environments/<str:slug>", environments.EnvironmentView.as_view()),
     path("environments/<str:slug>/report", lineage_scope.EnvironmentReportView.as_view()),
+    path("audit/report/schema", lineage_scope.ReportSchemaView.as_view()),
     path("audit/report", lineage_scope.PeriodReportView.as_view()),
     path("environments/<str:slug>/state", environments.EnvironmentStateView.as_view()),
     path("environments/<str:slug>/targets/<str:tier>/history", environments.HistoryView.as_view()),

@@ -9,4 +9,6 @@ the tables agree with it, changes without an entry and stands in the signed stat
     asked      who asked for what, signed, carried it out, was refused or went alone
     upkeep     incidents, policies, rights, agents
     body       all of it together, with every change that there was
+    drawing    who was to answer when, as a picture
+    schema     what a report looks like, published
 """

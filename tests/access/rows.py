@@ -128,6 +128,7 @@ API: tuple[Row, ...] = (
         body={"decision": "decline", "comment": "read it"},
     ),
     row("GET api/v1/audit/report", AUDITOR.everywhere()),
+    row("GET api/v1/audit/report/schema", VIEWER.anywhere()),
     row("GET api/v1/environments/<str:slug>/report", AUDITOR.here()),
     row("GET api/v1/audit/checkpoints", AUDITOR.everywhere()),
     row("GET api/v1/audit/population", AUDITOR.everywhere()),

@@ -1,8 +1,10 @@
 """The report of an environment or a period says what the log says, all of it and no more."""
 
 import json
+import os
 import re
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from django.db import connection, transaction
@@ -14,8 +16,10 @@ from governance.errors import Conflict, Forbidden, Invalid, NotFound, Refused, T
 from governance.models import AccessLog, Environment, User
 from governance.services import bindings
 from promotion.lineage.body import canonical, report_id
+from promotion.lineage_scope import drawing, schema
 from promotion.selectors import lineage_scope as selector
 from promotion.services import lineage_scope, rollbacks
+from promotion.services.agents import evict
 from promotion.services.incidents import close_incident, open_incident
 from promotion.services.lineage_scope import Asked
 from promotion.services.requests import break_glass
@@ -206,12 +210,40 @@ def test_nothing_in_it_is_blank_and_all_of_it_is_json(story, ada):
         assert blanks(report(ada, environment)["body"]) == []
 
 
+def test_the_published_schema_is_the_reports(story, ada, world):
+    published = Path(__file__).resolve().parents[2] / "docs" / "lineage-scope.schema.json"
+    if os.environ.get("LOCKGATE_RATCHET") == "write":
+        published.write_text(json.dumps(schema.schema(), indent=2) + "\n")
+    assert json.loads(published.read_text()) == schema.schema()
+
+    omar = User.objects.get(username="omar").actor
+    evict(agent_id=world.rigs[0].agent.pk, reason="gone", actor=omar)
+    first = f"{story[0]:%Y-%m-%dT%H:%M:%S.%fZ}"
+    asked_for = [(place, {}) for place in ("", "prod-eu", "qa")]
+    asked_for += [("", {"from": first}), ("", {"to": "2001-01-01T00:00:00Z"})]
+    for environment, texts in [*asked_for, ("prod-eu", {"as_of": first})]:
+        schema.Document.model_validate(report(ada, environment, **texts))
+
+
 def test_the_page_is_one_file_that_runs_nothing(story, ada):
     html = lineage_scope.as_html(lineage_scope.report("prod-eu", Asked(), ada))
     assert EVIL not in html
     assert "&lt;script&gt;" in html
     assert not re.search(r"<script|\son\w+=|src=|url\(", html)
     assert "REVIEW" in html.upper()
+    assert re.findall(r'<text x="[\d.]+" dx="4"[^>]*>(v\d)<', html) == ["v1", "v2", "v1", "v3"]
+
+
+def test_a_picture_that_would_tell_less_than_its_table_is_left_out():
+    row = {"model": "m", "environment": "e", "version": 1, "from": "before this period",
+           "until": "goes on", "began_by": "before this period", "ended_by": "none"}  # fmt: skip
+    times = [f"2026-01-{day:02d}T00:00:00.000000Z" for day in range(1, 28)]
+    many = [{**row, "from": at, "began_by": 1} for at in times]
+    assert drawing.draw([]) is None
+    assert drawing.draw(many) is None
+    assert drawing.draw([{**row, "model": f"m{n}"} for n in range(40)]) is None
+    [lane] = drawing.draw([row]).lanes
+    assert [bar.state for bar in lane.bars] == ["v1"]
 
 
 def test_only_auditors_of_the_place_read_it(story, ada, vera, make_person):

@@ -6,6 +6,7 @@ from functools import cache
 from django.template.loader import render_to_string
 from django.utils.safestring import mark_safe
 
+from promotion.lineage_scope import drawing
 from promotion.services.lineage.rendering import FOLDER, POLICY
 
 SHOWN = 2_000
@@ -24,6 +25,7 @@ def as_html(document: Mapping[str, object]) -> str:
         "report": document,
         "body": body,
         "statement": document["statement"],
+        "drawing": drawing.draw(body["serving"]["decided"]),
         "changes": body["changes"][:SHOWN],
         "more": max(len(body["changes"]) - SHOWN, 0),
         "style": mark_safe(_style()),  # noqa: S308 - our own file, not anybody's text
