@@ -75,6 +75,26 @@ def reviews(asked: Iterable[Json]) -> list[Json]:
     ]
 
 
+def live_reviews(own: Iterable[Record]) -> list[Json]:
+    """List what reviewers said of the version while it answered: whether it may go on."""
+    return [
+        {
+            "entry": record.seq,
+            "at": record.at,
+            "by": record.who(),
+            "environment": record.environment,
+            "name": record.text("name"),
+            "person": record.text("person"),
+            "outcome": record.text("outcome"),
+            "comment": record.text("comment"),
+            "trigger": record.text("trigger") or NONE,
+            "next_by": record.fact("next_by"),
+        }
+        for record in own
+        if record.action == Action.VERSION_REVIEWED
+    ]
+
+
 def retirement(
     own: Iterable[Record], *, asked: Iterable[Json], moved: Iterable[Json], serving: list[Json]
 ) -> list[Json]:

@@ -149,6 +149,7 @@ def _deployed(sources: Sources, *, asked: list[Json], served: list[Json]) -> Jso
 
 
 def _aftermath(sources: Sources, *, asked: list[Json]) -> Json:
+    reviewed = aftermath.live_reviews(sources.own)
     return {
         "incidents": aftermath.incidents(
             sorted((*sources.beside, *sources.places), key=lambda record: record.seq),
@@ -157,8 +158,9 @@ def _aftermath(sources: Sources, *, asked: list[Json]) -> Json:
         ),
         "rollbacks": aftermath.rollbacks(sources.own, sources.beside, asked=asked),
         "reviews": aftermath.reviews(asked),
+        "live_reviews": reviewed,
+        "next_review": reviewed[-1]["next_by"] if reviewed else NOT_SUPPLIED,
         "drift": NOT_SUPPLIED,
-        "next_review": NOT_SUPPLIED,
     }
 
 

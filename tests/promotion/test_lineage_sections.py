@@ -2,6 +2,7 @@
 
 import json
 import os
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ from governance.services import bindings, tokens
 from promotion.lineage import body as bodies
 from promotion.lineage import controls, proof, schema, serving
 from promotion.lineage.sources import Record
-from promotion.services import rollbacks
+from promotion.services import live_reviews, rollbacks
 from promotion.services.agents import evict
 from promotion.services.incidents import close_incident, open_incident
 from promotion.services.lineage import AsOf, as_html, as_of, report
@@ -157,6 +158,18 @@ def test_incidents_and_steps_back(told):
     [back] = after["rollbacks"]
     assert (back["way"], back["direction"]) == ("manual", "to another version")
     assert (back["by"]["name"], back["said"]) == ("omar", "it was wrong")
+
+
+def test_who_looked_again_while_it_answered(life, ada, cleo):
+    asked = {"environment": "prod-eu", "model": MODEL, "version": 1, "outcome": "continue"}
+    day = (timezone.now() + timedelta(days=90)).date()
+    user = User.objects.get(username="cleo")
+    live_reviews.review(**asked, comment="as before", next_by=day, user=user, actor=cleo)
+    after = report(MODEL, 1, ada)["body"]["aftermath"]
+    [row] = after["live_reviews"]
+    assert (row["name"], row["outcome"], row["comment"]) == ("cleo", "continue", "as before")
+    assert row["trigger"] == "none"
+    assert after["next_review"] == row["next_by"] == day.isoformat()
 
 
 def test_the_version_that_came_back_says_so_too(life, ada):

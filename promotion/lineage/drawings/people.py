@@ -18,7 +18,12 @@ ACTS: Mapping[str, frozenset[str]] = {
     "rejected": frozenset({Action.REQUEST_REJECTED}),
     "waived": frozenset({Action.WAIVER_GIVEN}),
     "reviewed": frozenset(
-        {Action.REQUEST_REVIEWED, Action.FINDING_RECORDED, Action.FINDING_CLOSED}
+        {
+            Action.REQUEST_REVIEWED,
+            Action.FINDING_RECORDED,
+            Action.FINDING_CLOSED,
+            Action.VERSION_REVIEWED,
+        }
     ),
     "refused": frozenset({Action.ATTEMPT_REFUSED}),
 }

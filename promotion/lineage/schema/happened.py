@@ -241,12 +241,25 @@ class Reviewed(Review):
     request: Text
 
 
+class LiveReview(Done):
+    """What a reviewer said of the version while it answered."""
+
+    environment: Text
+    name: Text
+    person: Text
+    outcome: Text
+    comment: Text
+    trigger: Text
+    next_by: Text
+
+
 class Aftermath(Part):
     """8. Incidents, rollbacks and reviews."""
 
     incidents: list[Incident]
     rollbacks: list[StepBack]
     reviews: list[Reviewed]
+    live_reviews: list[LiveReview]
     drift: Told
     next_review: Told
 
