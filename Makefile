@@ -19,10 +19,13 @@ ARGS ?=
 # Two at a time, each with servers of its own. Servers that are named exist once: then one by one.
 WORKERS := $(if $(DATABASE_URL)$(BROKER_URL)$(MIRROR_URL)$(STORE_URL),,-n 2 --dist loadfile)
 
+# Of cheat-check: attacks by name, `ONLY=edit-entry,grant`.
+ONLY ?=
+
 # The seed of a soak or of `make fuzz`, to repeat it.
 SEED ?=
 
-.PHONY: help bench-agent bench-audit bench-forest bench-matrix fuzz soak setup demo demo-check up lint test screenshots chromium clean
+.PHONY: help bench-agent bench-audit bench-forest bench-matrix fuzz soak setup cheat cheat-check demo demo-check up lint test screenshots chromium clean
 
 help:  ## This list
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' \
@@ -35,6 +38,12 @@ demo: setup  ## The story of a model's life, on real data; stays up for your tur
 
 demo-check: setup  ## The same story, asserted; stops everything; exit 0 or 1
 	@exec $(PY) -m lockgate.demo check $(if $(STORE),--store $(STORE))
+
+cheat: setup  ## The demo's beginning; then a superuser's psql, the store and an agent's disk are yours
+	@exec $(PY) -m lockgate.demo cheat
+
+cheat-check: setup  ## Every way to cheat of docs/audit.md, played on a running system; exit 0 or 1
+	@exec $(PY) -m lockgate.demo cheat --check $(if $(ONLY),--only $(ONLY))
 
 up: setup  ## The embedded system without the story, for trying it by hand
 	@exec $(VENV)/bin/lockgate up

@@ -32,6 +32,7 @@ MOST = 20
 """Things of one kind that are named in a round."""
 SEALS = 40
 """Checkpoints that are compared in a round, besides the newest."""
+OTHERS = "the entries it covers are not those that were sealed"
 
 _WRONG_HEADS = """
 SELECT object FROM audit_object_head AS head WHERE NOT EXISTS (
@@ -190,10 +191,14 @@ def _seals(walked: Walked) -> None:
     newest = rows.order_by("-size")[:1]
     walked.sealed = list({row.pk: row for row in (*newest, *stretch[:SEALS])}.values())
     keys, tree, found = known_keys(), checkpoints.tree(), list[Notice]()
-    for row in walked.sealed:
-        if problem := _wrong_with(row, keys=keys, tree=tree, size=walked.size):
+    is_other = False
+    for row in sorted(walked.sealed, key=lambda row: row.size):
+        problem = _wrong_with(row, keys=keys, tree=tree, size=walked.size)
+        # What is other in a small log is so in every larger one: that is said once.
+        if problem and not (is_other and problem == OTHERS):
             text = f"the checkpoint of {row.size} entries in the database: {problem}"
             found.append(Notice(Area.CHECKPOINT, text))
+        is_other = is_other or problem == OTHERS
     walked.notices += some(found)
 
 
@@ -207,7 +212,7 @@ def _wrong_with(row: Checkpoint, *, keys: Iterable[Verifier], tree: merkle.Tree,
     if row.size > size:
         return "it covers more than there is"
     if tree.root(0, row.size) != note.root:
-        return "the entries it covers are not those that were sealed"
+        return OTHERS
     return ""
 
 

@@ -1,4 +1,4 @@
-"""``python -m lockgate.demo play|check``."""
+"""``python -m lockgate.demo play|check|cheat``."""
 
 from lockgate.demo.commands import app
 

@@ -104,6 +104,17 @@ class Browser:
         if any("username" in form.names for form in read_forms(reply.text)):
             raise StoryError(f"the sign-in page does not let {username} in")
 
+    def read(self, path: str) -> str:
+        """Open a page, and give its HTML.
+
+        Raises:
+            StoryError: it is not shown.
+        """
+        reply = self._client.get(path)
+        if not reply.is_success:
+            raise StoryError(f"{path} was answered with {reply.status_code}")
+        return reply.text
+
     def approve(self, request: str, *, password: str, comment: str) -> None:
         """Open a request's page and sign it with the page's own form."""
         self._send(

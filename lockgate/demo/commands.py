@@ -1,27 +1,26 @@
-"""``play`` tells the story and stays up; ``check`` tells it, has the last word, and stops."""
+"""``play`` tells the story and stays up; ``check`` tells it, has the last word, and stops.
 
-import signal
+``cheat`` tells its beginning, and hands over what it takes to cheat.
+"""
+
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
-from types import FrameType
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
-from lockgate.demo import data, homes, story
+from lockgate.demo import cheating, story
 from lockgate.demo.browser import Browser
 from lockgate.demo.errors import StoryError
-from lockgate.demo.narrator import Narrator, print_places
+from lockgate.demo.narrator import print_places
 from lockgate.demo.packing import MODEL
 from lockgate.demo.people import APPROVER, CI
+from lockgate.demo.staging import staged
 from lockgate.demo.story import canary
 from lockgate.demo.story.opening import agreed
 from lockgate.demo.story.stage import PROD, Stage, expect, signed_at
-from lockgate.demo.system import System
 from lockgate.demo.traffic import CALM
-from lockgate.errors import LockgateError
 
 STUCK_SECONDS = 10.0
 """A switch to files on the agents' disks that took longer did not come by hint or poll.
@@ -45,7 +44,7 @@ Store = Annotated[str, typer.Option(help="Where artifacts lie: `s3` for moto's s
 @app.command()
 def play(*, home: Home = None, store: Store = "") -> None:
     """Tell the story of one model's life, and stay up for your turn. Ctrl-C ends it."""
-    with _stage(home, store) as stage:
+    with staged(home, store=store) as stage:
         story.play(stage)
         stage.tell.print_tables(stage.tally())
         _invite(stage)
@@ -56,7 +55,7 @@ def play(*, home: Home = None, store: Store = "") -> None:
 @app.command()
 def check(*, home: Home = None, store: Store = "") -> None:
     """Tell the story, see that all of it is so, approve the last version by the page, and stop."""
-    with _stage(home, store) as stage:
+    with staged(home, store=store) as stage:
         story.play(stage)
         with stage.tell.step("The last approval, by the page's own form"):
             approve_by_page(stage)
@@ -64,6 +63,27 @@ def check(*, home: Home = None, store: Store = "") -> None:
         assert_story(stage)
         stage.tell.say("stopping")
     stage.tell.say("the story is as told")
+
+
+@app.command()
+def cheat(
+    *,
+    home: Home = None,
+    check: Annotated[bool, typer.Option("--check", help="Play every attack, and stop.")] = False,
+    only: Annotated[str, typer.Option(help="Of a check: attacks by name, with commas.")] = "",
+) -> None:
+    """Hand you a superuser's psql, the sink, the store and an agent's disk. Ctrl-C ends it."""
+    attacks = cheating.chosen(only)
+    with staged(home, extra=cheating.QUICK) as stage:
+        for name, act in story.ACTS[: cheating.ACTS]:
+            with stage.tell.step(name):
+                act(stage)
+        handed = cheating.hand_over(stage, attacks)
+        if check:
+            cheating.check(stage, handed, attacks)
+        else:
+            cheating.invite(stage, handed, attacks)
+            cheating.stay(stage)
 
 
 def approve_by_page(stage: Stage) -> None:
@@ -97,41 +117,6 @@ def assert_story(stage: Stage) -> None:
     for switch in stage.tell.switches:
         if switch.files.startswith("cached") and switch.seconds > STUCK_SECONDS:
             raise StoryError(f"{switch.name} took {switch.seconds:.2f} s, not {STUCK_SECONDS:g}")
-
-
-@contextmanager
-def _stage(home: Path | None, store: str) -> Iterator[Stage]:
-    """Set the stage, and clear it in order, whatever ends the story."""
-    if store not in {"", "s3"}:
-        message = f"--store {store}: say s3, or nothing for a folder"
-        raise typer.BadParameter(message)
-    signal.signal(signal.SIGTERM, _end)
-    signal.signal(signal.SIGHUP, _end)
-    tell = Narrator()
-    try:
-        with homes.fresh(home) as folder:
-            stage = Stage(System(folder, store=store), tell, data.split(data.read()))
-            try:
-                yield stage
-            finally:
-                _clear(stage)
-    except (StoryError, LockgateError) as error:
-        tell.console.print(f"[bold red]The story broke off.[/bold red] {error}", markup=True)
-        raise typer.Exit(1) from None
-    except KeyboardInterrupt:
-        raise typer.Exit(130) from None
-
-
-def _clear(stage: Stage) -> None:
-    """Stop callers first, so that nobody asks agents that are going."""
-    if stage.traffic:
-        stage.traffic.stop()
-    stage.people.close()
-    stage.system.stop()
-
-
-def _end(_number: int, _frame: FrameType | None) -> NoReturn:
-    raise KeyboardInterrupt
 
 
 def _invite(stage: Stage) -> None:

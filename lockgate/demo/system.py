@@ -48,13 +48,15 @@ class System:
     store: str = ""
     url: str = ""
     agents: dict[str, str] = field(default_factory=dict)
+    extra: dict[str, str] = field(default_factory=dict)
+    """Settings that this story needs otherwise than usual."""
     _environ: dict[str, str] = field(default_factory=dict)
     _running: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def start(self) -> None:
         """Start everything; it becomes ready by itself."""
         self._environ = {name: value for name, value in os.environ.items() if name not in OTHERS}
-        self._environ["LOCKGATE_HOME"] = str(self.home)
+        self._environ |= {**self.extra, "LOCKGATE_HOME": str(self.home)}
         self._environ["PYTHONUNBUFFERED"] = "1"
         if self.store == "s3":
             self._start_s3()

@@ -21,7 +21,7 @@ DECISIONS = (
         "replica-mode",
         "Delete a role in replica mode, where ordinary triggers sleep",
         "SET session_replication_role = replica;\n"
-        "DELETE FROM governance_rolebinding WHERE role = 'auditor';\n"
+        "DELETE FROM governance_rolebinding WHERE role = 'submitter';\n"
         "SET session_replication_role = origin;\n",
         r"role:[0-9a-f-]+ is gone, and entry \d+ tells of it",
     ),
@@ -31,7 +31,7 @@ DECISIONS = (
         quietly(
             "promotion_policy",
             "UPDATE promotion_policy SET document = jsonb_set(document, '{approvals}', '0')\n"
-            "    WHERE (document ->> 'approvals')::int > 0;",
+            "    WHERE document -> 'approvals' <> '0';",
             "append_only",
         ),
         r"policy \d+ of [\w-]+: its document is another document, and entry \d+ says",
@@ -83,17 +83,6 @@ DECISIONS = (
         r"the account [\w.-]+: its is_superuser is True, and entry \d+ says False",
     ),
     Attack(
-        "change-digest",
-        "Let a version be other bytes",
-        quietly(
-            "registry_modelversion",
-            "UPDATE registry_modelversion SET digest = repeat('d', 64) WHERE number = 1;",
-            "append_only",
-            "audited",
-        ),
-        r"version 1 of [\w-]+: its digest is dddd[\w.]+, and entry \d+ says",
-    ),
-    Attack(
         "change-manifest",
         "Change what a version says of itself",
         quietly(
@@ -116,6 +105,17 @@ DECISIONS = (
             "append_only",
         ),
         r"version 1 of [\w-]+: its files is another document, and entry \d+ says",
+    ),
+    Attack(
+        "change-digest",
+        "Let a version be other bytes",
+        quietly(
+            "registry_modelversion",
+            "UPDATE registry_modelversion SET digest = repeat('d', 64) WHERE number = 1;",
+            "append_only",
+            "audited",
+        ),
+        r"version 1 of [\w-]+: its digest is dddd[\w.]+, and entry \d+ says",
     ),
     Attack(
         "change-state",

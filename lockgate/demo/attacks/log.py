@@ -2,7 +2,10 @@
 
 from lockgate.demo.attacks.attack import Attack, By, quietly
 
-ONE = "(SELECT min(seq) FROM audit_entry WHERE action = 'request.approved')"
+SIGNED = (
+    "(SELECT min(seq) FROM audit_entry WHERE action = 'request.approved'"
+    " AND subject LIKE 'approval:%')"
+)
 """The entry that is worth most: somebody's signature."""
 
 
@@ -42,8 +45,8 @@ LOG = (
         "edit-entry",
         "Edit what an entry says",
         entries(
-            'UPDATE audit_entry SET leaf = replace(leaf, \'"actor_kind":"user"\','
-            f' \'"actor_kind":"task"\') WHERE seq = {ONE};'
+            'UPDATE audit_entry SET leaf = replace(leaf, \'"actor_id":"\','
+            ' \'"actor_id":"mallory\') WHERE seq = 5;'
         ),
         r"entry \d+: its leaf does not have its hash",
     ),
@@ -51,19 +54,20 @@ LOG = (
         "rehash-entry",
         "Edit an entry, and give it the hash it should then have",
         entries(
-            f"""
-WITH forged AS (SELECT seq, replace(leaf, '"actor_kind":"user"', '"actor_kind":"task"') AS leaf
-    FROM audit_entry WHERE seq = {ONE})
-UPDATE audit_entry SET leaf = forged.leaf, actor_kind = 'task',
+            """
+WITH forged AS (SELECT seq, 'mallory' || actor_id AS actor_id,
+    replace(leaf, '"actor_id":"', '"actor_id":"mallory') AS leaf
+    FROM audit_entry WHERE seq = 9)
+UPDATE audit_entry SET leaf = forged.leaf, actor_id = forged.actor_id,
     hash = encode(sha256('\\x00'::bytea || convert_to(forged.leaf, 'UTF8')), 'hex')
 FROM forged WHERE audit_entry.seq = forged.seq;"""
         ),
-        r"entry \d+: it does not follow the entry before it",
+        r"entry \d+: it does not follow (the|its object's) entry before it",
     ),
     Attack(
         "edit-column",
         "Let an entry be found under another person",
-        entries(f"UPDATE audit_entry SET actor_id = 'somebody' WHERE seq = {ONE};"),
+        entries("UPDATE audit_entry SET actor_id = 'somebody' WHERE seq = 13;"),
         r"entry \d+: its column actor_id differs from its leaf",
     ),
     Attack(
@@ -71,14 +75,14 @@ FROM forged WHERE audit_entry.seq = forged.seq;"""
         "Edit what was signed, beside an entry",
         payloads(
             'UPDATE audit_payload SET body = replace(body, \'"meaning":"approval"\','
-            f' \'"meaning":"review"\') WHERE seq = {ONE};'
+            f' \'"meaning":"review"\') WHERE seq = {SIGNED};'
         ),
-        r"entry \d+: its payload does not have the hash in its leaf",
+        r"entry \d+: its payload does not have the hash in its leaf|and entry \d+ says review",
     ),
     Attack(
         "erase-payload",
         "Erase what was signed, and tell nobody",
-        payloads(f"UPDATE audit_payload SET body = NULL, salt = NULL WHERE seq = {ONE};"),
+        payloads("UPDATE audit_payload SET body = NULL, salt = NULL WHERE seq = 17;"),
         r"entry \d+: its payload was erased, and no entry says so",
     ),
     Attack(
@@ -87,7 +91,7 @@ FROM forged WHERE audit_entry.seq = forged.seq;"""
         "BEGIN;\nSET CONSTRAINTS ALL IMMEDIATE;\n"
         "ALTER TABLE audit_payload DISABLE TRIGGER append_only;\n"
         "ALTER TABLE audit_entry DISABLE TRIGGER append_only;\n"
-        f"CREATE TEMPORARY TABLE cut ON COMMIT DROP AS SELECT {ONE} AS seq;\n"
+        "CREATE TEMPORARY TABLE cut ON COMMIT DROP AS SELECT 21 AS seq;\n"
         "DELETE FROM audit_payload WHERE seq = (SELECT seq FROM cut);\n"
         "DELETE FROM audit_entry WHERE seq = (SELECT seq FROM cut);\n"
         "ALTER TABLE audit_payload ENABLE ALWAYS TRIGGER append_only;\n"
@@ -137,9 +141,9 @@ COMMIT;
         "Let two entries change places",
         "BEGIN;\nALTER TABLE audit_entry DISABLE TRIGGER append_only;\n"
         "UPDATE audit_entry SET leaf = other.leaf FROM audit_entry AS other\n"
-        "    WHERE audit_entry.seq IN (4, 5) AND other.seq = 9 - audit_entry.seq;\n"
+        "    WHERE audit_entry.seq IN (30, 31) AND other.seq = 61 - audit_entry.seq;\n"
         "ALTER TABLE audit_entry ENABLE ALWAYS TRIGGER append_only;\nCOMMIT;\n",
-        r"entry [45]: its leaf does not have its hash",
+        r"entry 3[01]: its leaf does not have its hash",
     ),
     Attack(
         "raise-head",
@@ -191,8 +195,8 @@ COMMIT;
     Attack(
         "blind-the-watch",
         "Edit an entry, and empty what the watch remembers",
-        entries(f"UPDATE audit_entry SET environment = 'qa' WHERE seq = {ONE};")
+        entries("UPDATE audit_entry SET model = 'mallory' WHERE seq = 25;")
         + "DELETE FROM audit_watch;\n",
-        r"entry \d+: its column environment differs from its leaf",
+        r"entry \d+: its column model differs from its leaf",
     ),
 )
