@@ -59,7 +59,7 @@ def log(before: Watch | None) -> tuple[walking.Walked, list[Notice]]:
     walked = walking.walk(int(places.get("entry", 0)), newest=int(places.get("newest", 0)))
     guards = (*verify.missing_guards(), *definitions.changed(), *verify.excess_rights())
     found = [*walked.notices, *(Notice(Area.GUARD, reason) for reason in guards)]
-    if walked.size < (most := int(places.get("newest", 0))) and _is_same_history(places):
+    if walked.size < (most := int(places.get("seen", 0))) and _is_same_history(places):
         text = f"the log has {walked.size} entries, and had {most} when it was last looked at"
         found.append(Notice(Area.HEAD, text))
     if gone := _checkpoints_gone(places):
@@ -83,10 +83,11 @@ def places_of_log(walked: walking.Walked, before: Watch | None) -> dict[str, Any
     epoch, rows = checkpoints.epoch(), Checkpoint.objects.all()
     newest = checkpoints.newest()
     now = [epoch, newest.size if newest else 0, rows.count()]
-    most = int(places.get("newest", 0)) if _is_same_history(places) else 0
+    most = int(places.get("seen", 0)) if _is_same_history(places) else 0
     return {
         "entry": walked.next,
-        "newest": max(walked.size, most),
+        "newest": walked.size,
+        "seen": max(walked.size, most),
         "checkpoints": kept if _checkpoints_gone(places) else now,
     }
 
@@ -124,6 +125,8 @@ def keep(
             began = now.isoformat()
         row.at, row.found, row.places = now, found, {**places, "began": began}
         _record(found, ended=over)
+        own = (one["entry"] or 0 for one in found)
+        row.places["seen"] = max([places.get("seen", 0), places["newest"], *own])
         row.save()
         return row
 

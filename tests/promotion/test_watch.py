@@ -193,3 +193,23 @@ def test_the_page_tells_how_soon(world, tamper):
     page = tampering.page()
     assert page.title == "1 thing is not as Lockgate left it"
     assert page.found[0].within == timedelta(seconds=58)
+
+
+def test_a_log_that_was_cut_where_nobody_had_sealed_it_is_noticed(world, write):
+    write(5)
+    seen = watching.look()
+    with as_owner(connection), connection.cursor() as cursor:
+        for table in ("audit_entry", "audit_payload"):
+            cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER append_only")
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute("DELETE FROM audit_payload WHERE seq = %s", [seen.places["newest"]])
+        cursor.execute("DELETE FROM audit_entry WHERE seq = %s", [seen.places["newest"]])
+        cursor.execute(
+            "UPDATE audit_head SET (seq, hash) ="
+            " (SELECT seq, hash FROM audit_entry ORDER BY seq DESC LIMIT 1)"
+        )
+        for table in ("audit_entry", "audit_payload"):
+            cursor.execute(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER append_only")
+    size = seen.places["newest"]
+    expected = f"the log has {size - 1} entries, and had {size} when it was last looked at"
+    assert expected in whats(watching.look())
