@@ -33,6 +33,9 @@ def addresses(world: World, waiting: Request) -> list[str]:
         f"/promotions/{waiting.pk}/withdraw/",
         "/environments/prod-eu/models/credit-default/roll-back/",
         "/audit/",
+        "/audit/erasures/",
+        "/findings/",
+        "/reviews/",
         "/people/",
         "/fleet/",
         f"/fleet/{world.rigs[0].agent.pk}/cordon/",
@@ -47,7 +50,7 @@ def test_looking_at_pages_changes_nothing(
     for address in addresses:
         for method in (page.get, page.head):
             assert method(address).status_code in {200, 405}
-        strict = address == "/people/"  # It refuses what it does not know.
+        strict = address in {"/audit/", "/people/"}  # They refuse what they do not know.
         answer = page.get(f"{address}?decision=approve&cordon=yes&reason=why")
         assert answer.status_code == (400 if strict else 200)
     for address in (f"/promotions/{waiting.pk}/sign/", "/sign-out/"):

@@ -18,6 +18,8 @@ ARGUMENTS: dict[str, object] = {
     "pk": uuid.UUID(int=7),
     "environment": "prod-eu",
     "kind": "deploy_dark",
+    "digest": "a" * 64,
+    "seq": 7,
 }
 
 
