@@ -20,7 +20,9 @@ from promotion.models import (
     Approval,
     Deployment,
     DesiredState,
+    Finding,
     Incident,
+    LiveReview,
     Placement,
     Policy,
     PolicyRequest,
@@ -165,6 +167,31 @@ def _incident(row: Incident) -> Row:
     return Row(f"incident:{row.pk}", f"the incident {row.title[:60]}", facts, closed)
 
 
+def _finding(row: Finding) -> Row:
+    facts = {
+        "severity": row.severity,
+        "title": row.title,
+        "text": row.text,
+        "owner": row.owner,
+        "due": row.due.isoformat(),
+        "blocks": row.blocks,
+        "condition_of": str(row.condition_of_id) if row.condition_of_id else None,
+        **({"resolution": row.resolution, "evidence": row.evidence} if row.closed_at else {}),
+    }
+    closed = {"finding.closed": row.closed_at is not None}
+    return Row(f"finding:{row.pk}", f"the finding {row.title[:60]}", facts, closed)
+
+
+def _live_review(row: LiveReview) -> Row:
+    facts = {
+        "outcome": row.outcome,
+        "comment": row.comment,
+        "person": row.person,
+        "next_by": row.next_by.isoformat() if row.next_by else None,
+    }
+    return Row(f"live_review:{row.pk}", f"the review by {row.name}", facts)
+
+
 def _agent(row: Agent) -> Row:
     facts = {"name": row.name, "tier": row.target.tier}
     return Row(f"agent:{row.pk}", f"the agent {row.name}", facts)
@@ -190,5 +217,7 @@ KINDS = (
     Kind("waiver", Waiver.objects.all, _waiver),
     Kind("placement", lambda: Placement.objects.select_related("model", "environment"), _placement),
     Kind("incident", lambda: Incident.objects.select_related("environment"), _incident),
+    Kind("finding", Finding.objects.all, _finding, first=Q(closed_at=None)),
+    Kind("live_review", LiveReview.objects.all, _live_review),
     Kind("agent", lambda: Agent.objects.select_related("target"), _agent),
 )

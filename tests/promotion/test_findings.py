@@ -5,9 +5,10 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
+from governance.audit import comparing
 from governance.audit.models import Entry
 from governance.errors import Conflict, Forbidden, Invalid, NotFound, Refused
 from governance.models import Environment, User
@@ -17,8 +18,9 @@ from promotion.gates.facts import Facts
 from promotion.models import Finding
 from promotion.policies import Policy
 from promotion.selectors.findings import owned_by
-from promotion.services import execution, sweeping
+from promotion.services import execution, sweeping, watching
 from promotion.services.findings import close_finding, record_finding
+from tests.conftest import as_owner
 from tests.promotion.conftest import SET_UP
 
 pytestmark = pytest.mark.django_db
@@ -239,6 +241,30 @@ def test_the_database_asks_for_its_audit_entries_and_has_them(world, asha, bram,
     closed(made, dina)
     with pytest.raises(DatabaseError, match="no audit entry"), transaction.atomic():
         Finding.objects.create(**_row(version))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_the_databases_owner_changes_of_one_is_noticed(world, asha, bram, dina):
+    version = world.version()
+    made, other = recorded(version, bram), recorded(version, bram, title="Another")
+    closed(other, dina)
+    kinds = [kind for kind in watching.KINDS if kind.name == "finding"]
+    assert comparing.look(kinds, {})[0] == []
+    with as_owner(connection), connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE promotion_finding DISABLE TRIGGER USER")
+        cursor.execute("UPDATE promotion_finding SET severity = 'low' WHERE id = %s", [made.pk])
+        cursor.execute(
+            "UPDATE promotion_finding SET closed_at = NULL, closed_person = '', closed_by = '',"
+            " resolution = '', evidence = '' WHERE id = %s",
+            [other.pk],
+        )
+        cursor.execute("ALTER TABLE promotion_finding ENABLE TRIGGER USER")
+        for trigger in ("closes_once", "audited"):
+            cursor.execute(f"ALTER TABLE promotion_finding ENABLE ALWAYS TRIGGER {trigger}")
+    texts = sorted(str(notice) for notice in comparing.look(kinds, {})[0])
+    assert len(texts) == 2
+    assert "Another" in texts[0]
+    assert "severity" in texts[1]
 
 
 def _row(version):
