@@ -42,12 +42,13 @@ def _asked(request: Request, *names: str) -> dict[str, str]:
     access.require(actor_of(request), Permission.AUDIT)
     asked = parsing.query(request, *names, "as")
     desk.form(asked)
-    access_log.note_reading(
-        request._request,  # noqa: SLF001 - the way to Django's own
-        reader=actor_of(request).label,
-        detail=request.get_full_path(),
-    )
+    _note(request, request.get_full_path())
     return asked
+
+
+def _note(request: Request, detail: str) -> None:
+    reader = actor_of(request).label
+    access_log.note_reading(request._request, reader=reader, detail=detail)  # noqa: SLF001
 
 
 def _answer(asked: dict[str, str], listing: Callable[[], Listing]) -> HttpResponse | Response:
@@ -75,7 +76,7 @@ class SamplesView(ApiView):
     )
     def get(self, request: Request) -> HttpResponse | Response:
         """Draw a sample of changes; without a seed, by one that nobody chose."""
-        found = _sample(_asked(request, *desk.SAMPLE))
+        found = _sample(request)
         asked = request.query_params.dict()
         return _answer(asked, lambda: listings.sample(found.drawn, found.events))
 
@@ -86,7 +87,7 @@ class PacksView(ApiView):
     )
     def get(self, request: Request) -> FileResponse:
         """Send the bundle of a sample: the changes drawn, each with what belongs to it."""
-        found = _sample(_asked(request, *desk.SAMPLE))
+        found = _sample(request)
         return _zip(proofs.made(samples.packs(found.drawn)), "lockgate-sample.zip")
 
 
@@ -166,9 +167,7 @@ class VerificationView(ApiView):
         access.require(actor_of(request), Permission.AUDIT)
         body = VerificationIn(data=request.data)
         body.is_valid(raise_exception=True)
-        detail = request.get_full_path()
-        reader = actor_of(request).label
-        access_log.note_reading(request._request, reader=reader, detail=detail)  # noqa: SLF001
+        _note(request, request.get_full_path())
         return Response(_said(stretches.check(body.validated_data["first"])))
 
 
@@ -185,10 +184,15 @@ class BundleView(ApiView):
         )
 
 
-def _sample(asked: dict[str, str]) -> samples.Sample:
+def _sample(request: Request) -> samples.Sample:
+    """Draw; a seed that nobody gave is noted too, so that each draw is known by its own."""
+    asked = _asked(request, *desk.SAMPLE)
     of = desk.population(asked, size=samples.limit(), now=timezone.now())
-    seed = desk.seed(asked) or sampling.fresh_seed()
-    return samples.sample(of, seed=seed, wanted=desk.sample_size(asked))
+    seed, wanted = desk.seed(asked), desk.sample_size(asked)
+    if not seed:
+        seed = sampling.fresh_seed()
+        _note(request, f"seed={seed}")
+    return samples.sample(of, seed=seed, wanted=wanted)
 
 
 def _said(checked: stretches.Checked) -> dict[str, Any]:

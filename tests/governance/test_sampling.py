@@ -2,6 +2,7 @@
 
 import hashlib
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
@@ -15,6 +16,7 @@ from governance.audit.actions import Action
 from governance.audit.models import Entry
 from governance.audit.population import head
 from governance.audit.sampling import Population
+from governance.models import AccessLog
 from governance.periods import Period
 
 pytestmark = pytest.mark.django_db
@@ -90,6 +92,16 @@ def test_it_is_drawn_from_what_is_asked_for(
     assert set(drawn.entries) == set(
         Entry.objects.filter(**fits, seq__lte=everything.size).values_list("seq", flat=True)
     )
+
+
+def test_a_seed_that_nobody_gave_is_told_and_noted(
+    everything: Population, api: Callable, ada: Actor
+) -> None:
+    client = api(ada)
+    one, other = (client.get("/api/v1/audit/samples").json()["seed"] for _ in range(2))
+    assert one != other
+    noted = AccessLog.objects.filter(kind="log.read").values_list("detail", flat=True)
+    assert {f"seed={one}", f"seed={other}"} <= set(noted)
 
 
 def test_each_change_is_drawn_about_as_often_as_any_other(everything: Population) -> None:
