@@ -127,6 +127,18 @@ class Client:
         """
         return self._pages("lineage/versions", **asked)
 
+    def audit_report(
+        self, environment: str = "", *, form: str = "application/json", **asked: str
+    ) -> bytes:
+        """Report what changed in an environment, or everywhere; the exact bytes, to be kept.
+
+        Args:
+            form: ``application/json``, ``text/html``, or ``application/zip`` for a bundle.
+            asked: ``from``, ``to``, and ``as_of`` or ``size``.
+        """
+        path = f"environments/{_part(environment)}/report" if environment else "audit/report"
+        return self._session.send("GET", path, params=asked, headers={"Accept": form}).content
+
     def wait_until_inspected(self, model: str, number: int, *, seconds: float = 300.0) -> Document:
         """Wait until a version's ``status`` is ready or rejected.
 

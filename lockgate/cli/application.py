@@ -11,6 +11,7 @@ from lockgate.cli.connection import Connection
 from lockgate.cli.doctor import doctor
 from lockgate.cli.extensions import Commands
 from lockgate.cli.origins import origins
+from lockgate.cli.reports import report
 from lockgate.cli.sidecar import sidecar
 from lockgate.cli.status import status
 
@@ -46,6 +47,7 @@ app.command()(approvals.approve)
 app.command()(comments.comment)
 app.command()(status)
 app.command()(origins)
+app.command()(report)
 app.command()(promotions.rollback)
 app.command()(promotions.stop)
 app.command()(environments.apply)

@@ -8,9 +8,13 @@ import pytest
 from django.utils import timezone
 
 from governance.audit import bundles
+from governance.audit.models import Entry
 from governance.audit.standalone import verify
 from governance.errors import Conflict
-from governance.models import Environment
+from governance.models import Environment, User
+from governance.services import erasures
+from promotion.lineage.body import canonical
+from promotion.lineage_scope import schema
 from promotion.services import lineage_scope
 from promotion.services.lineage_scope import Asked, making
 from tests.governance.sealing.conftest import (  # noqa: F401 - fixtures
@@ -137,3 +141,30 @@ def test_it_is_taken_away_over_http(sealed, api, ada):
     assert answer["Content-Disposition"] == 'attachment; filename="prod-eu-audit.zip"'
     file = io.BytesIO(b"".join(answer.streaming_content))
     assert verify.verify(file, sealed).code == verify.PROVEN
+
+
+def test_an_erased_payload_leaves_it_proven_and_it_is_said_so(
+    sealed,
+    ada,
+    make_person,
+    sealer,  # noqa: F811 - a fixture
+    log,  # noqa: F811 - a fixture
+):
+    opened = Entry.objects.filter(action="request.opened", environment="prod-eu")
+    seq = opened.order_by("seq").first().seq
+    other = make_person("lena", "auditor")
+    erasures.ask(seq=seq, reason="asked to", basis="GDPR Art. 17", user=other, actor=other.actor)
+    erasures.decide(
+        seq=seq, erase=True, comment="read it", user=User.objects.get(pk=ada.id), actor=ada
+    )
+    sealer.round(log)
+    document, file = made("prod-eu", Asked(), ada)
+
+    result = verify.verify(file, sealed)
+    assert result.code == verify.PROVEN, result.line
+    body = json.loads(files(file)["report.json"])["report"]["body"]
+    assert body["population"]["erased_payloads"] == [seq]
+    asked = body["promotions"][0]["asked"]
+    assert (asked["reason"], asked["by"]["name"]) == ("erased", "erased")
+    assert body["promotions"][0]["signed"][0]["name"] == "bram"
+    schema.Document.model_validate(json.loads(canonical(document)))
