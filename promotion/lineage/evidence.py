@@ -55,7 +55,7 @@ def findings(own: Iterable[Record]) -> list[Json]:
     """List what reviewers found wrong, and how each finding was closed, if it was."""
     found: dict[str, Json] = {}
     for record in own:
-        key = str(record.facts.get("finding") or record.subject)
+        key = record.subject  # What an erased payload cannot tell any more, this still does.
         if record.action == Action.FINDING_RECORDED:
             found[key] = {
                 "finding": record.text("finding"),

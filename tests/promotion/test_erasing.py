@@ -1,14 +1,19 @@
 """Whatever may be erased is erased: who answers, and who signed, still follows from the log."""
 
+import json
+
 import pytest
+from django.utils import timezone
 
 from governance.audit.erasing import kept_because
 from governance.audit.models import Entry
 from governance.audit.standalone import verify
 from governance.errors import Conflict
+from governance.models import User
 from governance.services import erasures
 from promotion.models import Deployment
-from promotion.services import rollbacks
+from promotion.services import findings, rollbacks
+from promotion.services.lineage import report
 from tests.promotion.replaying import from_the_log
 
 pytestmark = pytest.mark.django_db
@@ -72,6 +77,38 @@ def test_all_that_may_go_leaves_who_answers_and_who_signed(lived, erase):
         str(row.pk): (row.state, row.role) for row in Deployment.objects.all()
     }
     assert set(past.erased) <= set(free)
+
+
+def test_the_lineage_report_says_that_it_was_erased(lived, erase, ada, bram, dina):
+    user = User.objects.get(username="bram")
+    made = findings.record_finding(
+        model="credit-default",
+        version=1,
+        severity="high",
+        title="A client is named here",
+        owner="asha",
+        due=timezone.now().date(),
+        user=user,
+        actor=bram,
+    )
+    second = User.objects.get(username="dina")
+    findings.close_finding(finding_id=made.pk, resolution="done", user=second, actor=dina)
+    told = Entry.objects.get(action="finding.recorded")
+    asked = Entry.objects.filter(action="request.opened", model_version=1).first()
+    for seq in (told.seq, asked.seq):
+        erase(seq)
+
+    text = json.dumps(report("credit-default", 1, ada)["body"])
+    assert "A client is named here" not in text
+    assert f'"erased_payloads": [{asked.seq}, {told.seq}]' in text
+    (found,) = bodies_of_findings(json.loads(text))
+    assert (found["title"], found["closed"]["resolution"]) == ("erased", "done")
+
+
+def bodies_of_findings(body):
+    return next(
+        part["findings"] for part in body.values() if isinstance(part, dict) and "findings" in part
+    )
 
 
 @pytest.mark.parametrize(
