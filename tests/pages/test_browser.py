@@ -175,3 +175,26 @@ def test_pages_fit_a_phone(story: World, page: Page) -> None:
         page.goto(address)
         wide = page.evaluate("document.documentElement.scrollWidth")
         assert wide <= 390, address
+
+
+def test_lineage_is_walked_with_the_keyboard_alone(story: World, page: Page) -> None:
+    sign_in(page)
+    page.goto("/models/credit-default/versions/1/")
+    page.get_by_role("link", name="Lineage", exact=True).press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("is made of 1 data set")
+    page.locator("svg.family a").first.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("1 answers callers in prod-eu")
+    page.get_by_role("link", name="Lineage", exact=True).press("Enter")
+    page.get_by_label("Feature").fill("pay_0")
+    page.get_by_label("Feature").press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("2 versions are made of that")
+
+
+def test_a_report_is_opened_and_taken_away(story: World, page: Page) -> None:
+    story.person("lena", "auditor")
+    sign_in(page, "lena")
+    page.goto("/audit/reports/")
+    page.get_by_label("Of", exact=True).select_option("prod-eu")
+    page.get_by_role("button", name="Open the report").press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Audit report of prod-eu")
+    expect(page.get_by_role("heading", name="promote of credit-default 1")).to_be_visible()
