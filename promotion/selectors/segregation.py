@@ -3,10 +3,11 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db.models import Max
+from django.urls import reverse
 
 from governance.audit.actions import Action
 from governance.audit.models import Entry
@@ -29,6 +30,10 @@ TOLD = (
     *STEERED,
 )
 NOBODY = {duties.REQUESTER: "the system", duties.AUTHOR: "not in the log"}
+POLICY = "policy"
+"""Kind of a request for the next policy."""
+WAITS = timedelta(days=90)
+"""Longer than a request for a policy waits: one signed in the period was asked for since then."""
 HUMAN = frozenset({"user", "service"})
 IDENTITIES = tuple(one for one in rights.ACTIONS if not one.startswith("role."))
 
@@ -78,6 +83,19 @@ class Change:
     def is_alone(self) -> bool:
         """Whether one person carried it out that no second one signed."""
         return self.kind in AT_ONCE
+
+    @property
+    def url(self) -> str:
+        """Where it is shown."""
+        return reverse(
+            "policy_request" if self.kind == POLICY else "promotion", args=[self.request]
+        )
+
+    @property
+    def words(self) -> str:
+        """What it is: "promote credit-default 2 in prod-eu"."""
+        about = f"{self.model} {self.version or ''}".strip()
+        return " ".join(filter(None, (self.kind.replace("_", " "), about, "in", self.environment)))
 
     def people(self, duty: str) -> list[str]:
         return sorted(self.by_duty[duty] - {""})
@@ -137,7 +155,7 @@ class Segregation:
 
 
 def segregation(period: Period, *, person: str = "") -> Segregation:
-    """Read who did what in the changes of a period. Five queries.
+    """Read who did what in the changes of a period. Six queries.
 
     Args:
         person: a human or one of their accounts; only changes they had a part in.
@@ -152,6 +170,7 @@ def segregation(period: Period, *, person: str = "") -> Segregation:
         change = found.setdefault(str(entry.request), Change(str(entry.request)))
         _take(change, entry, known)
     opened = [change for change in found.values() if change.kind]
+    opened += _policies(period, known)
     _add_authors(opened)
     _add_waivers(opened)
     if person:
@@ -170,10 +189,7 @@ def segregation(period: Period, *, person: str = "") -> Segregation:
 def _take(change: Change, entry: Entry, known: Standing) -> None:
     """Add what one entry says of who did what."""
     said, of = details(entry) or {}, change.by_duty
-    person = known.person_of(entry.actor_id) if entry.actor_kind in HUMAN else ""
-    if person:
-        account = known.principals[entry.actor_id]
-        change.accounts[person].add(f"{account.kind} {account.name}")
+    person = _person(change, entry, known)
     if entry.action == Action.REQUEST_OPENED and entry.subject.startswith("request:"):
         change.kind = str(said.get("kind") or rights.UNKNOWN)
         change.model, change.version = entry.model or "", entry.model_version
@@ -187,6 +203,49 @@ def _take(change: Change, entry: Entry, known: Standing) -> None:
         of[duties.REVIEWER].add(str(said.get("person") or person))
     elif entry.action in STEERED:
         of[duties.EXECUTOR].add(person)
+
+
+def _person(change: Change, entry: Entry, known: Standing) -> str:
+    """Return who stands behind an entry, and keep which account they used."""
+    person = known.person_of(entry.actor_id) if entry.actor_kind in HUMAN else ""
+    if person:
+        account = known.principals[entry.actor_id]
+        change.accounts[person].add(f"{account.kind} {account.name}")
+    return person
+
+
+def _policies(period: Period, known: Standing) -> list[Change]:
+    """Read who asked for policies and who signed them. One query.
+
+    A signature names what was signed by its hash, which ends in one request: one waits at a
+    time in each environment and tier.
+    """
+    entries = Entry.objects.filter(
+        action__in=(Action.POLICY_REQUESTED, Action.POLICY_APPROVED),
+        at__gte=period.since - WAITS,
+        at__lt=period.until,
+    )
+    found: dict[tuple[str | None, str], Change] = {}
+    inside = set()
+    for entry in entries.select_related("payload").order_by("-seq")[:MOST][::-1]:
+        said = details(entry) or {}
+        key = (entry.environment, str(said.get("content_hash") or entry.subject))
+        if entry.action == Action.POLICY_REQUESTED:
+            found[key] = Change(
+                entry.subject.partition(":")[2],
+                kind=POLICY,
+                environment=entry.environment or "",
+                at=entry.at,
+            )
+        if entry.at >= period.since:
+            inside.add(key)
+        if key in found:
+            duty = duties.REQUESTER
+            person = _person(found[key], entry, known)
+            if entry.action == Action.POLICY_APPROVED:
+                duty, person = duties.APPROVER, str(said.get("person") or person)
+            found[key].by_duty[duty].add(person)
+    return [change for key, change in found.items() if key in inside]
 
 
 def _add_authors(changes: Iterable[Change]) -> None:

@@ -153,6 +153,30 @@ def test_who_waived_is_found_and_a_waiver_of_ones_own_version_is_a_breach(world,
     assert one.duties == ("author", "waiver")
 
 
+def test_whoever_asks_for_a_policy_and_signs_it_is_found(world, make_person):
+    olga = make_person("olga", "operator", "approver").actor
+
+    def say(action, subject, **details):
+        with transaction.atomic():
+            audit.record(
+                action,
+                actor=olga,
+                object="environment:prod-eu",
+                subject=subject,
+                environment="prod-eu",
+                details={"content_hash": "a" * 64, **details},
+            )
+
+    pk = "11111111-1111-4111-8111-111111111111"
+    say(Action.POLICY_REQUESTED, f"policy_request:{pk}", reason="why")
+    [change] = found().changes
+    assert (change.kind, change.request, change.breaches) == ("policy", pk, ())
+    assert change.url == f"/policies/requests/{pk}/"
+    say(Action.POLICY_APPROVED, "policy_approval:1", person="olga", role="approver")
+    [(_, one)] = found().breaches
+    assert (one.person, one.duties) == ("olga", ("requester", "approver"))
+
+
 def test_only_changes_somebody_had_a_part_in_are_told_of_them(promoted, world, ask, bram):
     ask(world.version("other"), by=SET_UP)
     assert len(found().changes) == 2
