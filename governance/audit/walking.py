@@ -30,8 +30,8 @@ ROUNDS = 50
 """Rounds for the whole of a large one: at one a minute, within the hour."""
 MOST = 20
 """Things of one kind that are named in a round."""
-SEALS = 40
-"""Checkpoints that are compared in a round, besides the newest."""
+SEALS, MOST_SEALS = 40, 200
+"""Checkpoints that are compared in a round besides the newest; of very many some more."""
 OTHERS = "the entries it covers are not those that were sealed"
 
 _WRONG_HEADS = """
@@ -57,10 +57,13 @@ class Walked:
     """What the entries of this round are about, and the first of them that says so."""
     sealed: list[Checkpoint] = field(default_factory=list)
     """Checkpoints to be held against the sinks, outside the snapshot."""
+    next_seal: int = 0
+    """Of which size the last of them was; 0 when all were looked at."""
+    all_seals: bool = False
 
     @property
     def is_whole(self) -> bool:
-        return self.first == 0 and self.last >= self.size
+        return self.first == 0 and self.last >= self.size and self.all_seals
 
     @property
     def next(self) -> int:
@@ -68,10 +71,11 @@ class Walked:
         return 0 if self.last >= self.size else self.last
 
 
-def walk(after: int, *, newest: int) -> Walked:
+def walk(after: int, *, newest: int, seal: int) -> Walked:
     """Look at a stretch behind entry ``after``, and at what came after ``newest``.
 
-    In a transaction of the caller's that reads one snapshot.
+    And at the checkpoints of more than ``seal`` entries, as many as a round may. In a
+    transaction of the caller's that reads one snapshot.
     """
     size = Entry.objects.aggregate(last=Max("seq"))["last"] or 0
     first = after if 0 <= after < size else 0
@@ -83,7 +87,7 @@ def walk(after: int, *, newest: int) -> Walked:
         _stretch(walked, max(newest, walked.last, size - length), size)
     walked.notices += _heads(size)
     _blocks(walked)
-    _seals(walked)
+    _seals(walked, after=seal)
     return walked
 
 
@@ -184,12 +188,15 @@ def _blocks(walked: Walked) -> None:
             walked.notices.append(Notice(Area.CHECKPOINT, text))
 
 
-def _seals(walked: Walked) -> None:
-    """Open the stretch's checkpoints, some of many, and hold their roots against the log."""
-    rows = Checkpoint.objects.all()
-    stretch = rows.filter(size__gt=walked.first, size__lte=walked.last).order_by("-size")
-    newest = rows.order_by("-size")[:1]
-    walked.sealed = list({row.pk: row for row in (*newest, *stretch[:SEALS])}.values())
+def _seals(walked: Walked, *, after: int) -> None:
+    """Open the next checkpoints and the newest, and hold their roots against the log."""
+    rows = Checkpoint.objects.order_by("size")
+    most = min(max(SEALS, rows.count() // ROUNDS), MOST_SEALS)
+    share = list(rows.filter(size__gt=after)[:most])
+    walked.all_seals = after == 0 and len(share) < most
+    walked.next_seal = share[-1].size if len(share) == most else 0
+    newest = rows.reverse()[:1]
+    walked.sealed = list({row.pk: row for row in (*share, *newest)}.values())
     keys, tree, found = known_keys(), checkpoints.tree(), list[Notice]()
     is_other = False
     for row in sorted(walked.sealed, key=lambda row: row.size):

@@ -33,6 +33,8 @@ WATCH = Actor.from_task("promotion.watch")
 PATIENCE = "30s"
 AT_ONCE = frozenset({Area.GUARD, Area.HEAD, Area.STATE, Area.AGENT})
 """Looked at whole in every round."""
+OF_SEALS = frozenset({Area.CHECKPOINT, Area.SINK})
+"""Looked at in a pass of their own."""
 NEWEST = 20
 """Entries one round writes; what is beyond comes with the next."""
 
@@ -56,7 +58,11 @@ def last() -> Watch | None:
 def log(before: Watch | None) -> tuple[walking.Walked, list[Notice]]:
     """Look at the log itself and at what guards it. Within a snapshot."""
     places: dict[str, Any] = before.places if before else {}
-    walked = walking.walk(int(places.get("entry", 0)), newest=int(places.get("newest", 0)))
+    walked = walking.walk(
+        int(places.get("entry", 0)),
+        newest=int(places.get("newest", 0)),
+        seal=int(places.get("seal", 0)),
+    )
     guards = (*verify.missing_guards(), *definitions.changed(), *verify.excess_rights())
     found = [*walked.notices, *(Notice(Area.GUARD, reason) for reason in guards)]
     if walked.size < (most := int(places.get("seen", 0))) and _is_same_history(places):
@@ -86,6 +92,7 @@ def places_of_log(walked: walking.Walked, before: Watch | None) -> dict[str, Any
     most = int(places.get("seen", 0)) if _is_same_history(places) else 0
     return {
         "entry": walked.next,
+        "seal": walked.next_seal,
         "newest": walked.size,
         "seen": max(walked.size, most),
         "checkpoints": kept if _checkpoints_gone(places) else now,
@@ -113,17 +120,17 @@ def keep(
             {**(known.pop(_key(notice), None) or _new(notice, now, since_well)), "seen": _text(now)}
             for notice in sorted(set(notices))
         ]
-        over = [
-            each
-            for each in known.values()
-            if _is_over(each, whole=whole, over=cycle_over, began=began)
-        ]
-        found += [each for each in known.values() if each not in over]
+        seals = row.places.get("seals_began", began) if row else began
+        ends = {"": began if cycle_over else "", "seal": "" if places["seal"] else seals}
+        over = [one for one in known.values() if whole or _is_over(one, ends)]
+        found += [one for one in known.values() if one not in over]
         row = row or Watch(whole_at=now)
         if cycle_over:  # Everything was looked at since it began.
             row.whole_at = now if whole else datetime.fromisoformat(began)
             began = now.isoformat()
-        row.at, row.found, row.places = now, found, {**places, "began": began}
+        seals = seals if places["seal"] else _text(now)
+        row.at, row.found = now, found
+        row.places = {**places, "began": began, "seals_began": seals}
         _record(found, ended=over)
         own = (one["entry"] or 0 for one in found)
         row.places["seen"] = max([places.get("seen", 0), places["newest"], *own])
@@ -150,11 +157,16 @@ def _new(notice: Notice, now: datetime, well_at: datetime | None) -> dict[str, A
     }
 
 
-def _is_over(each: dict[str, Any], *, whole: bool, over: bool, began: str) -> bool:
-    """Tell whether what was noticed is no more, or its place only not looked at this time."""
-    if whole or each["area"] in AT_ONCE:
+def _is_over(each: dict[str, Any], ends: dict[str, str]) -> bool:
+    """Tell whether what was noticed is no more, or its place only not looked at this time.
+
+    Args:
+        ends: when the pass began that has just ended, of checkpoints and of the rest.
+    """
+    if each["area"] in AT_ONCE:
         return True
-    return over and datetime.fromisoformat(each["seen"]) < datetime.fromisoformat(began)
+    began = ends["seal" if each["area"] in OF_SEALS else ""]
+    return bool(began) and datetime.fromisoformat(each["seen"]) < datetime.fromisoformat(began)
 
 
 def _record(found: list[dict[str, Any]], *, ended: list[dict[str, Any]]) -> None:

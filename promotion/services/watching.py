@@ -3,13 +3,15 @@
 import hashlib
 from collections.abc import Iterator
 from datetime import datetime
+from functools import cache
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Q
+from django.apps import apps
+from django.db.models import Model, Q, QuerySet
 from django.utils import timezone
 
-from governance.audit import comparing
+from governance.audit import comparing, definitions
 from governance.audit.comparing import Kind, Row
 from governance.audit.models import Watch
 from governance.audit.notices import Area, Notice
@@ -48,8 +50,8 @@ def look(*, now: datetime | None = None) -> Watch | None:
         walked, found = floor.log(before)
         floors, floor_went = floor.rows(places.get("floor", {}), walked.subjects)
         theirs, theirs_went = registry.rows(places.get("registry", {}), walked.subjects)
-        ours, ours_went = comparing.look(KINDS, places.get("rows", {}))
-        gone = comparing.missing(KINDS, walked.subjects)
+        ours, ours_went = comparing.look(kinds(), places.get("rows", {}))
+        gone = comparing.missing(kinds(), walked.subjects)
         found += [*floors, *theirs, *ours, *gone, *states(), *agents()]
         running = _running()
         files = registry.live_files(running)
@@ -197,7 +199,7 @@ def _agent(row: Agent) -> Row:
     return Row(f"agent:{row.pk}", f"the agent {row.name}", facts)
 
 
-KINDS = (
+OURS = (
     Kind(
         "deployment",
         lambda: Deployment.objects.select_related("model", "version", "environment"),
@@ -221,3 +223,28 @@ KINDS = (
     Kind("live_review", LiveReview.objects.all, _live_review),
     Kind("agent", lambda: Agent.objects.select_related("target"), _agent),
 )
+
+
+@cache
+def kinds() -> tuple[Kind, ...]:
+    """Return ours, and every other table whose changes have to be recorded: is each row told of?"""
+    known = {kind.name for kind in (*floor.KINDS, *registry.KINDS, *OURS)}
+    tables = {model._meta.db_table: model for model in apps.get_models()}  # noqa: SLF001 - public
+    triggers = definitions.from_migrations().triggers
+    others = {
+        found.arguments.strip("'"): tables[table]
+        for (table, trigger), found in triggers.items()
+        if trigger == "audited" and table in tables
+    }
+    return (
+        *OURS,
+        *(_plain(name, model) for name, model in sorted(others.items()) if name not in known),
+    )
+
+
+def _plain(name: str, model: type[Model]) -> Kind:
+    def read(row: Model) -> Row:
+        words = f"the {name.replace('_', ' ')} {str(row.pk)[:8]}"
+        return Row(f"{name}:{row.pk}", words, {})
+
+    return Kind(name, QuerySet(model).all, read)

@@ -17,7 +17,7 @@ from django.conf import settings as django_settings
 from django.db import connection, connections, transaction
 
 from governance import access, grants
-from governance.audit import behind
+from governance.audit import behind, walking
 from governance.audit import services as audit
 from governance.audit.actions import Action
 from governance.audit.models import Entry
@@ -318,3 +318,19 @@ def test_what_was_noticed_stays_in_the_log_when_it_is_undone(live, superuser):
     assert past.ended_at == told[1].at
     assert past.within is not None
     assert past.within < past.at - past.at.replace(year=2020)
+
+
+def test_of_many_checkpoints_some_are_looked_at_in_each_round(live, seal, sink, monkeypatch):
+    monkeypatch.setattr(walking, "SEALS", 2)
+    for _ in range(4):
+        live.agent(f"eu-{live.rigs[-1].agent.pk.hex[:6]}")
+        seal()
+    notes = sorted(sink.rglob("*.note"))
+    assert len(notes) > 4
+    notes[1].chmod(0o600)
+    notes[1].write_text("forged")
+    rounds = [[each["what"] for each in watching.look().found] for _ in range(9)]
+    named = [f"{sink.as_uri()}: the checkpoint of {int(notes[1].stem)} entries was changed"]
+    assert named in rounds[:4]
+    assert rounds[-1] == rounds[-2] == named
+    assert Entry.objects.filter(action="tampering.noticed").count() == 1

@@ -101,7 +101,7 @@ class Life:
 
     @staticmethod
     def _as_told():
-        for kinds in (floor.KINDS, watching.KINDS):
+        for kinds in (floor.KINDS, watching.kinds()):
             found, _ = comparing.look(kinds, {})
             assert found == []
 

@@ -8,15 +8,17 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from governance import access
-from governance.audit import behind, comparing, walking
+from governance.audit import behind, comparing, definitions, verify, walking
 from governance.audit import services as audit
 from governance.audit.actions import Action
 from governance.audit.behind import Behind
 from governance.audit.models import Entry, Watch
+from governance.models import User
 from governance.services import watching as floor
 from promotion.models import AgentReport
 from promotion.selectors import abnormal, tampering
-from promotion.services import checking, watching
+from promotion.services import checking, comments, findings, watching
+from registry.services import watching as registry
 from tests.conftest import as_owner
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -213,3 +215,48 @@ def test_a_log_that_was_cut_where_nobody_had_sealed_it_is_noticed(world, write):
     size = seen.places["newest"]
     expected = f"the log has {size - 1} entries, and had {size} when it was last looked at"
     assert expected in whats(watching.look())
+
+
+def test_every_table_whose_changes_are_recorded_is_compared(world):
+    told = {
+        found.arguments.strip("'")
+        for (_, trigger), found in definitions.from_migrations().triggers.items()
+        if trigger == "audited"
+    }
+    compared = {kind.name for kind in (*floor.KINDS, *registry.KINDS, *watching.kinds())}
+    assert told - compared == set()
+
+
+def test_a_finding_and_a_comment_changed_by_sql_are_named(world, ask, asha, cleo, bram):
+    request = ask(world.version(), by=asha)
+    comments.comment(request_id=request.pk, text="why now?", actor=bram)
+    user = User.objects.get(pk=cleo.id)
+    due = timezone.now().date() + timedelta(days=9)
+    about = {"model": "credit-default", "version": 1, "severity": "high", "title": "Too old"}
+    findings.record_finding(
+        **about, text="", owner="asha", due=due, blocks=True, user=user, actor=cleo
+    )
+    assert [what for what in whats(watching.look()) if "store" not in what] == []
+    with as_owner(connection), connection.cursor() as cursor:
+        for trigger in ("audited", "closes_once"):
+            cursor.execute(f"ALTER TABLE promotion_finding DISABLE TRIGGER {trigger}")
+        cursor.execute("UPDATE promotion_finding SET blocks = false")
+        cursor.execute("ALTER TABLE promotion_finding ENABLE ALWAYS TRIGGER audited")
+        cursor.execute("ALTER TABLE promotion_finding ENABLE TRIGGER closes_once")
+        cursor.execute("ALTER TABLE promotion_comment DISABLE TRIGGER append_only")
+        cursor.execute("DELETE FROM promotion_comment")
+        cursor.execute("ALTER TABLE promotion_comment ENABLE ALWAYS TRIGGER append_only")
+    gone, finding = [what for what in whats(watching.look()) if "store" not in what]
+    assert gone.startswith("comment:")
+    assert finding.startswith("the finding Too old: its blocks is False, and entry ")
+
+
+def test_a_clock_set_back_neither_breaks_the_log_nor_is_taken_for_tampering(world, write):
+    with as_owner(connection), connection.cursor() as cursor:  # As if it had been an hour ahead.
+        cursor.execute("UPDATE audit_head SET at = at + interval '1 hour'")
+    write(3)
+    times = list(Entry.objects.order_by("seq").values_list("at", flat=True))
+    assert times == sorted(times)
+    assert times[-1] > timezone.now() + timedelta(minutes=59)
+    assert whats(watching.look()) == []
+    assert verify.verify().ok

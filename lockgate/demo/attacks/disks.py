@@ -2,7 +2,7 @@
 
 from lockgate.demo.attacks.attack import Attack, By, Power
 
-NEWEST = 'NOTE=$(find "$SINK" -name "*.note" | sort | tail -n 1)'
+OLDEST = 'NOTE=$(find "$SINK" -name "*.note" | sort | head -n 1)'
 LARGEST = 'FILE=$(find "$STORE/sha256" -type f -size +1k | xargs ls -S | head -n 1)'
 MANIFEST = 'FILE=$(grep -l \'"schema":"lockgate.manifest\' -r "$STORE/sha256" | sort | head -n 1)'
 CACHED = 'FILE=$(ls -S "$AGENT"/blobs/* | head -n 1)'
@@ -11,15 +11,15 @@ FLIP = 'chmod u+w "$FILE" && printf X | dd of="$FILE" bs=1 seek=100 conv=notrunc
 DISKS = (
     Attack(
         "edit-sink",
-        "Edit the newest checkpoint in the sink",
-        f'{NEWEST}; chmod u+w "$NOTE" && sed -i "s/^time 20/time 19/" "$NOTE"\n',
+        "Edit a checkpoint in the sink",
+        f'{OLDEST}; chmod u+w "$NOTE" && sed -i "s/^time 20/time 19/" "$NOTE"\n',
         r"the checkpoint of \d+ entries was changed",
         Power.SINK,
     ),
     Attack(
         "delete-in-sink",
-        "Delete the newest checkpoint in the sink",
-        f'{NEWEST}; rm -f "$NOTE"\n',
+        "Delete a checkpoint in the sink",
+        f'{OLDEST}; rm -f "$NOTE"\n',
         r"the checkpoint of \d+ entries is gone",
         Power.SINK,
     ),
