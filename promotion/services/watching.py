@@ -199,7 +199,7 @@ def _agent(row: Agent) -> Row:
     return Row(f"agent:{row.pk}", f"the agent {row.name}", facts)
 
 
-OURS = (
+KINDS = (
     Kind(
         "deployment",
         lambda: Deployment.objects.select_related("model", "version", "environment"),
@@ -228,7 +228,7 @@ OURS = (
 @cache
 def kinds() -> tuple[Kind, ...]:
     """Return ours, and every other table whose changes have to be recorded: is each row told of?"""
-    known = {kind.name for kind in (*floor.KINDS, *registry.KINDS, *OURS)}
+    known = {kind.name for kind in (*floor.KINDS, *registry.KINDS, *KINDS)}
     tables = {model._meta.db_table: model for model in apps.get_models()}  # noqa: SLF001 - public
     triggers = definitions.from_migrations().triggers
     others = {
@@ -237,7 +237,7 @@ def kinds() -> tuple[Kind, ...]:
         if trigger == "audited" and table in tables
     }
     return (
-        *OURS,
+        *KINDS,
         *(_plain(name, model) for name, model in sorted(others.items()) if name not in known),
     )
 
