@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from promotion.models import AgentReport, Pulse, Rollout
 from promotion.selectors.figures import figures
-from promotion.services import sweeping
+from promotion.services import sweeping, watching
 
 pytestmark = pytest.mark.django_db
 ROOT = Path(__file__).resolve().parents[2]
@@ -147,6 +147,7 @@ class TestWhoMayRead:
 @pytest.mark.parametrize("alert", ALERTS, ids=[rule["alert"] for rule in ALERTS])
 class TestAlerts:
     def test_its_metrics_and_labels_exist(self, client, live, alert):
+        watching.look()
         sweeping.sweep()
         families = {family.name: family for family in read(client)}
         named = set(re.findall(r"\blockgate_\w+", alert["expr"]))
