@@ -53,7 +53,7 @@ def build(sources: Sources) -> Json:
             "states": life.states(sources.own) or NOT_SUPPLIED,
         },
         "artifact": cards.artifact(sources.card),
-        "origin": cards.origin(sources.card),
+        "origin": cards.origin(sources.card, evidence=given),
         "validation": evidence.validation(sources.card, evidence=given, own=sources.own),
         "dark_evidence": {
             "periods": periods,

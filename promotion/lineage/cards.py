@@ -67,8 +67,8 @@ def artifact(card: Card) -> Json:
     }
 
 
-def origin(card: Card) -> Json:
-    """Say how it came to be, as its manifest says."""
+def origin(card: Card, *, evidence: Iterable[Json]) -> Json:
+    """Say how it came to be, as its manifest says; and what was added to that later."""
     manifest = card.manifest
     training = mapping(manifest.get("training"))
     return {
@@ -82,6 +82,12 @@ def origin(card: Card) -> Json:
         "datasets": [_dataset(row) for row in rows(manifest.get("datasets"))] or NOT_SUPPLIED,
         "environment_lock": _or_gap(manifest.get("environment_lock")),
         "parents": _or_gap(manifest.get("parents")),
+        "added_later": [
+            {name: row[name] for name in ("entry", "at", "by", "sha256", "document")}
+            for row in evidence
+            if row["kind"] == "lineage"
+        ]
+        or NOT_SUPPLIED,
     }
 
 

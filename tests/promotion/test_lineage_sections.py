@@ -31,6 +31,7 @@ from tests.promotion.test_lineage import get
 
 pytestmark = pytest.mark.django_db
 MODEL = "credit-default"
+LATER = {"datasets": [{"id": "bureau", "digest": "cd" * 32}]}
 WAIVABLE = {"dark_first": True, "waivers": {"gates": ["dark_first"], "hours": 48}}
 
 
@@ -59,6 +60,7 @@ def life(world, rules, ask, sign, asha, bram, cleo, dina, omar):
     second = world.version(metrics={"auc": 0.77}, datasets=[{"id": "loans", "digest": "ab" * 32}])
     card = {"limitations": "not for companies", "vendor": None}
     attest(version=second, kind="model_card", document=card, actor=cleo)
+    attest(version=second, kind="lineage", document=LATER, actor=cleo)
     attest(version=second, kind="validation_report", document={"verdict": "fit"}, actor=cleo)
     finding(
         Action.FINDING_RECORDED, 2, cleo, severity="high", title="Bias", text="by age",
@@ -133,9 +135,19 @@ def test_who_validated_it_and_what_was_added_later(told):
     by_entry = {row["entry"]: row["action"] for row in told["body"]["lifecycle"]["timeline"]}
     assert by_entry[said["added_by_entry"]] == "version.attested"
     assert card["vendor"] == "not supplied"
-    assert [row["kind"] for row in validation["reports"]] == ["model_card", "validation_report"]
-    assert validation["reports"][1]["document"] == {"verdict": "fit"}
-    assert validation["reports"][1]["independent"] is True
+    kinds = ["model_card", "lineage", "validation_report"]
+    assert [row["kind"] for row in validation["reports"]] == kinds
+    assert validation["reports"][2]["document"] == {"verdict": "fit"}
+    assert validation["reports"][2]["independent"] is True
+
+
+def test_lineage_that_was_added_later_stands_beside_the_manifests(told):
+    origin = told["body"]["origin"]
+    assert [row["id"] for row in origin["datasets"]] == ["loans"]
+    (added,) = origin["added_later"]
+    assert added["document"] == LATER
+    assert added["by"]["name"] == "cleo"
+    assert added["entry"] == told["body"]["validation"]["reports"][1]["entry"]
 
 
 def test_findings_with_their_closure(told):

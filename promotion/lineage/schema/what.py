@@ -151,6 +151,13 @@ class Dataset(Part):
     licence: Told
 
 
+class AddedOrigin(Done):
+    """Where it comes from, as evidence said that came after the manifest."""
+
+    sha256: Digest
+    document: dict[str, Any] | Gap
+
+
 class Origin(Part):
     """3. How it came to be."""
 
@@ -164,6 +171,7 @@ class Origin(Part):
     datasets: list[Dataset] | Gap
     environment_lock: Told
     parents: Told
+    added_later: list[AddedOrigin] | Gap
 
 
 class Attestation(Done):
