@@ -1,7 +1,5 @@
 """The system's own examination over HTTP."""
 
-from importlib.metadata import PackageNotFoundError, version
-
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
@@ -10,6 +8,7 @@ from rest_framework.response import Response
 
 from governance.api.authentication import actor_of
 from governance.api.base import ApiView
+from governance.services.starting import software
 from promotion.services import checking
 
 
@@ -23,14 +22,7 @@ class DoctorView(ApiView):
         return Response(
             {
                 "at": timezone.now(),
-                "software": _software(),
+                "software": software(),
                 "checks": [check.as_document() for check in found],
             }
         )
-
-
-def _software() -> str:
-    try:
-        return version("lockgate")
-    except PackageNotFoundError:
-        return ""
