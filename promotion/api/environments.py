@@ -15,11 +15,13 @@ from governance.api.base import ApiView
 from governance.api.parsing import query
 from governance.errors import NotFound
 from governance.models import Environment
-from promotion import replay
+from promotion import decision_records, replay
 from promotion.api.bodies import AnyObject, HistoryIn, JoinTokenIn
 from promotion.selectors import documents, past, past_document, scored
-from promotion.services import agents, environments, histories
+from promotion.services import agents, environments, histories, recorded
 from registry.models import RegisteredModel
+
+TRANSACTION = {"type": "string", "minLength": 1, "maxLength": decision_records.LONGEST_ID}
 
 
 class EnvironmentsView(ApiView):
@@ -84,12 +86,19 @@ class ScoredView(ApiView):
 
     @extend_schema(
         operation_id="show_scored",
-        parameters=[OpenApiParameter("at", OpenApiTypes.DATETIME, description="when; default now")],
+        parameters=[
+            OpenApiParameter("at", OpenApiTypes.DATETIME, description="when; default now"),
+            OpenApiParameter("transaction", TRANSACTION, description="id of one prediction"),
+        ],
         responses=OpenApiTypes.OBJECT,
     )
     def get(self, request: HttpRequest, environment: str, model: str) -> Response:
-        """Say by agent which version answered then, by the audit log, and what is unknown."""
-        asked = query(request, "at")
+        """Say by agent which version answered then, by the audit log, and what is unknown.
+
+        Of a ``transaction`` the decision records tell that agents uploaded; ``at`` is then
+        about when it was, and what is answered from when they do not hold it.
+        """
+        asked = query(request, "at", "transaction")
         place = Environment.objects.filter(slug=environment).first()
         row = RegisteredModel.objects.filter(name=model).first()
         if place is None or row is None:
@@ -99,8 +108,17 @@ class ScoredView(ApiView):
         actor = actor_of(request)
         access.require(actor, access.Permission.VIEW, environment=place, group=row.group)
         now = timezone.now()
-        at = replay.moment(asked["at"], now=now) if "at" in asked else now
-        found = past.as_of(place, at=at, seen=access.reach(actor))
+        at = replay.moment(asked["at"], now=now) if "at" in asked else None
+        search = None
+        if "transaction" in asked:
+            search = recorded.search(
+                environment=place, model=row, transaction=asked["transaction"], at=at
+            )
+            if search.answers or at is None:
+                return Response(scored.of_transaction(search))
+        found = past.as_of(place, at=at or now, seen=access.reach(actor))
+        if search:
+            return Response(scored.of_moment_instead(search, found))
         return Response(scored.document(found, model))
 
 

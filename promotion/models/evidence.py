@@ -25,6 +25,7 @@ class PredictionBatch(models.Model):
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["agent", "kind", "blob"], name="a_batch_once"),
         ]
+        indexes: ClassVar = [models.Index(fields=["kind", "at"], name="batches_by_time")]
 
     def __str__(self) -> str:
         return f"{self.rows} {self.kind} rows of {self.agent}"
