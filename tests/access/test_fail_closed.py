@@ -32,6 +32,7 @@ REPORTS = "promotion.services.lineage"
 """Reports, which read and note in the access log that they did."""
 WITHOUT_DECISION = {
     "governance.services.sealing.adopt": "its entry is all it writes",
+    "governance.services.starting.note_start": "its entry is all it writes",
     "promotion.services.requests.opening.write": "one beat of opening, rolled back with the rest",
     "promotion.services.webhooks.delivering.replay": "a delivery is due once more",
     "registry.services.blobs.keep": "bytes that no version names yet",

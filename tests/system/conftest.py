@@ -58,7 +58,8 @@ class System:
             for name, value in os.environ.items()
             if not name.endswith(("_URL", "_KEY_FILE")) and name != "DJANGO_SETTINGS_MODULE"
         }
-        self.environ = {**outer, "LOCKGATE_HOME": str(home), **environ}
+        often = {"WATCH_SECONDS": "5"}  # What nobody has looked at yet is not well.
+        self.environ = {**outer, "LOCKGATE_HOME": str(home), **often, **environ}
         self.tokens: dict[str, str] = {}
         self.fleet = home / "fleet.yaml"
         self.fleet.write_text(FLEET)
