@@ -34,7 +34,7 @@ def in_days(days):
 
 
 def user_of(actor):
-    return User.objects.filter(person=actor.person).first() or User()
+    return User.objects.filter(username=actor.label).first() or User()
 
 
 def recorded(version, actor, /, **changes):

@@ -209,7 +209,7 @@ def wait(done: Callable[[], object], *, seconds: float, what: str) -> float:
     raise AssertionError(message)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """The whole system, with people, and nothing promoted yet."""
     made = System(tmp_path_factory.mktemp("system"), LOCKGATE_PG_FSYNC="off")
