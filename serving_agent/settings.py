@@ -88,8 +88,10 @@ class Settings(BaseSettings):
     for long."""
     threads: int = Field(default=2, gt=0)
     """Workers for models too slow for the event loop."""
-    dear_ms: float = Field(default=0.5, gt=0)
-    """What takes longer is scored by the workers; handing it over costs a fifth of that."""
+    dear_ms: float = Field(default=1.0, gt=0)
+    """What takes longer is scored by the workers. Handing it over wakes two threads, which costs
+    up to half of that when few call: then a large forest is out of the caches, too, and looks
+    dearer than it is when many do."""
 
     spare_deadline_factor: float = Field(default=4.0, ge=1)
     """Times the latency budget, for each transaction of a call: when a spare answers instead."""
