@@ -16,7 +16,7 @@ from governance.api.authentication import actor_of
 from governance.api.base import ApiView
 from governance.api.parsing import query
 from governance.services import access_log
-from promotion.api.lineage import CanonicalJSON
+from promotion.api.lineage import Bundle, CanonicalJSON
 from promotion.lineage_scope import schema
 from promotion.services import lineage_scope
 from promotion.services.lineage import POLICY
@@ -43,17 +43,6 @@ class OneFile(BaseRenderer):
 
     def render(self, data: object, *_context: object) -> str:
         return lineage_scope.as_html(data) if isinstance(data, Mapping) else ""
-
-
-class Bundle(BaseRenderer):
-    """Chosen by ``Accept``; the view itself answers with the file."""
-
-    media_type = "application/zip"
-    format = "zip"
-    charset = None
-
-    def render(self, data: object, *_context: object) -> bytes:
-        return CanonicalJSON().render(data)
 
 
 class ScopeView(ApiView):
