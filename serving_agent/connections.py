@@ -9,13 +9,14 @@ two readers may understand differently, nothing on it can be trusted.
 
 import asyncio
 from collections import Counter
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
 import httptools
 import msgspec
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 VERSIONS = ("1.0", "1.1")
 HEAD_BYTES = 64 * 1024
@@ -42,6 +43,8 @@ class Config(uvicorn.Config):
         self.head_seconds = head_seconds
         self.body_seconds = body_seconds
         self.connections = connections
+        self.waiting = 0
+        """Whole requests that have no answer yet, on all connections together."""
 
 
 class OneWrite:
@@ -174,7 +177,22 @@ class BoundedProtocol(HttpToolsProtocol):
             return
         self._whole = True
         self._in_time()
+        if not self.pipeline and not self.cycle.response_complete:
+            self.config.waiting += 1
         super().on_message_complete()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        if not cycle.more_body:  # It came whole while the one before it was answered.
+            self.config.waiting += 1
+        super()._start_asgi_task(cycle, partial(self._answer, cycle, app))
+
+    async def _answer(self, cycle: RequestResponseCycle, app: Any, *asgi: Any) -> None:
+        """Answer one request; whether its caller still hears it or not, it waits no more."""
+        try:
+            await app(*asgi)
+        finally:
+            if not cycle.more_body:
+                self.config.waiting -= 1
 
     def on_response_complete(self) -> None:
         self.transport.complete(alone=len(self.tasks) == 1)

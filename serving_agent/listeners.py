@@ -107,30 +107,29 @@ class Listener(uvicorn.Server):
     """uvicorn for one app, leaving signals to the agent."""
 
     def __init__(self, app: Any, *, drain_seconds: float, limits: Limits) -> None:
-        super().__init__(
-            Config(
-                app,
-                turned_away=limits.turned_away,
-                head_seconds=limits.head_seconds,
-                body_seconds=limits.body_seconds,
-                connections=limits.connections,
-                loop="none",
-                ws="none",
-                lifespan="off",
-                interface="asgi3",
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                date_header=False,
-                proxy_headers=False,
-                timeout_keep_alive=75,
-                timeout_graceful_shutdown=max(1, round(drain_seconds)),
-            )
+        self._bounded = Config(
+            app,
+            turned_away=limits.turned_away,
+            head_seconds=limits.head_seconds,
+            body_seconds=limits.body_seconds,
+            connections=limits.connections,
+            loop="none",
+            ws="none",
+            lifespan="off",
+            interface="asgi3",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            date_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=75,
+            timeout_graceful_shutdown=max(1, round(drain_seconds)),
         )
+        super().__init__(self._bounded)
 
     def backlog(self) -> int:
-        """Count the requests that have begun to arrive and are not answered yet."""
-        return len(self.server_state.tasks)
+        """Count the requests that came whole and are not answered yet."""
+        return self._bounded.waiting
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:

@@ -40,10 +40,9 @@ def no_backlog() -> int:
 class Admission:
     def __init__(self, bounds: Bounds, turned_away: Counter[str]) -> None:
         self._bounds, self._turned_away = bounds, turned_away
-        self._arriving = 0
         self._large = 0
         self.backlog: Callable[[], int] = no_backlog
-        """Requests begun and not answered, as the server counts them."""
+        """Whole requests that are not answered yet, as the server counts them."""
 
     def check(self) -> None:
         """Turn a request away while too many whole ones wait.
@@ -51,7 +50,7 @@ class Admission:
         Raises:
             BadRequest: 503.
         """
-        if self.backlog() - self._arriving > self._bounds.concurrency:
+        if self.backlog() > self._bounds.concurrency:
             raise self.overloaded("requests", "too many requests at once")
 
     def overloaded(self, reason: str, message: str) -> BadRequest:
@@ -68,13 +67,6 @@ class Admission:
             Gone: the caller hung up, or was too slow for the connection's deadline.
         """
         _check_heads(heads, self._bounds.body_bytes)
-        self._arriving += 1
-        try:
-            return await self._collect(receive, held)
-        finally:
-            self._arriving -= 1
-
-    async def _collect(self, receive: Receive, held: Held) -> bytes:
         parts: list[bytes] = []
         total = 0
         while True:

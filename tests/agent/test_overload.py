@@ -2,9 +2,11 @@
 
 import contextlib
 import json
+import signal
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
@@ -55,6 +57,52 @@ def test_a_queue_has_an_end_and_empties_again(plane: ControlPlane, start_agent: 
         for name in ("slow", "credit"):
             assert posted(agent, name).status_code == 200
     assert turned_away(agent)["requests"] + turned_away(agent)["queue"] > 0
+
+
+@contextlib.contextmanager
+def held_up(agent: AgentProcess) -> Iterator[None]:
+    """Let the agent find all that happens meanwhile at once."""
+    agent.process.send_signal(signal.SIGSTOP)
+    try:
+        yield
+        time.sleep(0.2)
+    finally:
+        agent.process.send_signal(signal.SIGCONT)
+
+
+def test_only_whole_requests_count_however_many_come_or_leave_at_once(
+    plane: ControlPlane, start_agent: StartAgent
+) -> None:
+    version = make()
+    plane.publish(model(champion=version), versions=[version])
+    agent = start_agent(concurrency="8")
+    plane.wait_champion(version)
+    part = head(f"content-length: {len(GOOD)}") + GOOD[:20]
+    with contextlib.ExitStack() as stack:
+        slow = [stack.enter_context(Caller(agent)) for _ in range(200)]
+        payer = stack.enter_context(Caller(agent))
+        with held_up(agent):
+            for caller in slow:
+                caller.send(part)
+            payer.send(whole(GOOD))
+        came = payer.answer()
+        with held_up(agent):
+            for caller in slow[:150]:
+                caller.socket.close()
+            payer.send(whole(GOOD))
+        left = payer.answer()
+        assert turned_away(agent)["requests"] == 0
+        for caller in slow[150:]:
+            caller.send(GOOD[20:] + b"".join(map(whole, [GOOD] * 20)))  # The rest, and 20 more.
+        answered = [caller.answer() for caller in slow[150:154] for _ in range(21)]
+    assert came is not None
+    assert came.status == 200
+    assert left is not None
+    assert left.status == 200
+    assert {one.status for one in answered if one is not None} <= {200, 503}
+    assert None not in answered
+    for _ in range(30):  # Whoever left or was told to come back is counted no more.
+        assert posted(agent).status_code == 200
 
 
 def test_a_burst_on_the_event_loop_is_shed_too(
