@@ -8,6 +8,7 @@ processes of a host share) and its milliseconds; ``failed``; ``wrong``.
     python -m benchmarks.forest_callers URL MODEL ROWS EXPECTED
 """
 
+import contextlib
 import json
 import socket
 import sys
@@ -22,6 +23,7 @@ from lockgate.manifest import tensor
 
 RATE = 200
 CONNECTIONS = 4
+AWAKE_SECONDS = 0.003
 
 
 class Callers:
@@ -103,7 +105,15 @@ def _exchange(link: socket.socket, request: bytes) -> tuple[int, bytes]:
 
 
 def _more(link: socket.socket) -> bytes:
-    piece = link.recv(65536)
+    """Read what comes, awake: how long this process takes to wake up is not the agent's."""
+    awake_until = time.perf_counter() + AWAKE_SECONDS
+    while time.perf_counter() < awake_until:
+        with contextlib.suppress(BlockingIOError):
+            return _there(link.recv(65536, socket.MSG_DONTWAIT))
+    return _there(link.recv(65536))
+
+
+def _there(piece: bytes) -> bytes:
     if not piece:
         raise ConnectionResetError("the agent closed the connection")
     return piece

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from serving_agent import memory
+from serving_agent import large_pages, memory
 from serving_agent.attempts import TRIES
 from serving_agent.errors import CrashLoop
 from serving_agent.loaded import Loaded
@@ -85,6 +85,8 @@ class Loader:
             )
             loaded.warm_up()
             memory.give_back()
+            if memory.resident_bytes() - before > large_pages.WORTH_IT_BYTES:
+                large_pages.merge()
             loaded.load_seconds = time.perf_counter() - started
             loaded.memory_bytes = max(0, memory.resident_bytes() - before)
             loaded.need_bytes = tried.need_bytes
