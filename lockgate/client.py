@@ -274,6 +274,67 @@ class Client:
         query = {"dry_run": "1"} if dry_run else {}
         return self._session.put(f"environments/{_part(environment)}", document, **query)
 
+    # What is wrong, and what helps
+
+    def findings(self, **asked: str) -> Iterator[Document]:
+        """List findings, the newest first.
+
+        Args:
+            asked: ``model``, ``version``, ``owner`` (a person, or ``me``), ``severity``, and
+                ``state``: ``open``, ``closed`` or ``overdue``.
+        """
+        return self._pages("findings", **asked)
+
+    def record_finding(self, model: str, number: int, **said: object) -> Document:
+        """Hold something against a version, as a person who reviews.
+
+        Args:
+            said: ``severity``, ``title``, ``owner`` and ``due``; ``text``, ``blocks`` and
+                ``condition_of`` where they apply.
+        """
+        return self._session.post(f"models/{_part(model)}/versions/{number}/findings", said)
+
+    def close_finding(self, finding_id: str, *, resolution: str, evidence: str = "") -> Document:
+        """Find that it is resolved, as another person than who recorded, owns or made it."""
+        body = {"resolution": resolution, "evidence": evidence}
+        return self._session.post(f"findings/{_part(finding_id)}/close", body)
+
+    def incidents(self, **asked: str) -> Iterator[Document]:
+        """List incidents, the newest first.
+
+        Args:
+            asked: ``environment``, and ``state``: ``open`` or ``closed``.
+        """
+        return self._pages("incidents", **asked)
+
+    def open_incident(
+        self, environment: str, *, severity: str, title: str, model: str = "", detail: str = ""
+    ) -> Document:
+        """Say that something is wrong in an environment, with one model or with everything."""
+        body = {
+            "environment": environment,
+            "severity": severity,
+            "title": title,
+            "detail": detail,
+        }
+        return self._session.post("incidents", {**body, "model": model} if model else body)
+
+    def close_incident(self, incident_id: str, *, resolution: str) -> Document:
+        """Say that it is over, and how."""
+        return self._session.post(
+            f"incidents/{_part(incident_id)}/close", {"resolution": resolution}
+        )
+
+    def name_spare(self, environment: str, model: str, version: int, *, reason: str) -> Document:
+        """Let a former champion answer when the champion fails."""
+        return self._session.post(
+            _spare(environment, model), {"version": version, "reason": reason}
+        )
+
+    def drop_spare(self, environment: str, model: str, *, reason: str) -> Document:
+        """Retire the spare."""
+        return self._session.delete(_spare(environment, model), {"reason": reason})
+
     def _pages(self, path: str, **query: str | None) -> Iterator[Document]:
         cursor: str | None = None
         while True:
@@ -289,6 +350,10 @@ def _part(name: str) -> str:
     if name in {"", ".", ".."}:
         raise ApiError(404, "not_found", f"{name!r} is no name.")
     return quote(name, safe="")
+
+
+def _spare(environment: str, model: str) -> str:
+    return f"environments/{_part(environment)}/models/{_part(model)}/spare"
 
 
 def _measure(source: Path | bytes) -> tuple[str, int]:

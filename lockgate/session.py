@@ -2,7 +2,8 @@
 
 Whatever is sent can be sent again: GET and PUT by their nature, POST by a fresh
 ``Idempotency-Key`` that all attempts of one call share. So an answer that was
-lost on the way never makes anything happen twice.
+lost on the way never makes anything happen twice. A DELETE sent again may find that
+there is nothing left to take away.
 """
 
 import json
@@ -76,6 +77,11 @@ class Session:
         headers = {"Content-Type": "application/json"}
         body = _json(document)
         return self._document(self.send("PUT", path, params=query, headers=headers, content=body))
+
+    def delete(self, path: str, document: Mapping[str, Any]) -> dict[str, Any]:
+        """Take something away, and say why."""
+        headers = {"Content-Type": "application/json"}
+        return self._document(self.send("DELETE", path, headers=headers, content=_json(document)))
 
     def send(
         self,

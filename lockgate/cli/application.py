@@ -10,9 +10,12 @@ from lockgate.cli import approvals, comments, conversions, environments, promoti
 from lockgate.cli.connection import Connection
 from lockgate.cli.doctor import doctor
 from lockgate.cli.extensions import Commands
+from lockgate.cli.findings import finding
+from lockgate.cli.incidents import incident
 from lockgate.cli.origins import origins
 from lockgate.cli.reports import report
 from lockgate.cli.sidecar import sidecar
+from lockgate.cli.spares import spare
 from lockgate.cli.status import status
 
 app = typer.Typer(
@@ -50,6 +53,9 @@ app.command()(origins)
 app.command()(report)
 app.command()(promotions.rollback)
 app.command()(promotions.stop)
+app.add_typer(spare)
+app.add_typer(incident)
+app.add_typer(finding)
 app.command()(environments.apply)
 app.command()(sidecar)
 app.command()(doctor)

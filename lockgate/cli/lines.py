@@ -70,3 +70,46 @@ def of_walk(walk: Document) -> Iterator[str]:
             word = step["state"] or "not yet"
         asked = f"  {step['promotion']}" if step["promotion"] else ""
         yield f"  {step['environment']} ({step['to']})  {word}{asked}"
+
+
+def of_finding(finding: Document) -> Iterator[str]:
+    """Say what is held against which version, who sees to it, and how it was resolved."""
+    state = "closed" if finding["closed_at"] else "overdue" if finding["overdue"] else "open"
+    blocks = ", blocks" if finding["blocks"] else ""
+    yield f"{finding['id']}  {finding['severity']}  {state}{blocks}"
+    yield f"  {finding['model']} {finding['version']}: {finding['title']}"
+    yield from _of_text(finding["text"])
+    yield (
+        f"  for {finding['owner']} by {finding['due']}"
+        f"  recorded by {finding['recorded_by']} at {finding['recorded_at']}"
+    )
+    if finding["closed_at"]:
+        yield f"  closed by {finding['closed_by']} at {finding['closed_at']}"
+        yield from _of_text(finding["resolution"])
+        yield from _of_text(finding["evidence"])
+
+
+def of_incident(incident: Document) -> Iterator[str]:
+    """Say what is wrong where, since when, and how it ended."""
+    state = "closed" if incident["closed_at"] else "open"
+    yield f"{incident['id']}  {incident['severity']}  {state}"
+    what = incident["model"] or "everything"
+    yield f"  {what} in {incident['environment']}: {incident['title']}"
+    yield from _of_text(incident["detail"])
+    yield f"  opened by {incident['opened_by']} at {incident['opened_at']}"
+    if incident["closed_at"]:
+        yield f"  closed by {incident['closed_by']} at {incident['closed_at']}"
+        yield from _of_text(incident["resolution"])
+
+
+def of_spare(spare: Document) -> Iterator[str]:
+    """Say what a version is that was named or dropped as spare."""
+    kept = ", its files are kept" if spare["hold"] == "previous" else ""
+    yield (
+        f"{spare['model']} {spare['version']} in {spare['environment']}:"
+        f" {spare['role'] or spare['state']}{kept}"
+    )
+
+
+def _of_text(text: str | None) -> Iterator[str]:
+    return (f"    {line}" for line in (text or "").splitlines())

@@ -10,6 +10,8 @@ from contextlib import redirect_stdout, suppress
 from io import StringIO
 from pathlib import Path
 
+import typer
+
 from lockgate.cli.application import app
 
 MARK = "## Commands\n"
@@ -22,19 +24,30 @@ def renewed(page: str) -> str:
 
 
 def _reference() -> Iterator[str]:
-    for each in app.registered_commands:
-        name = str(each.name or getattr(each.callback, "__name__", ""))
-        yield f"### lockgate {name}\n"
-        yield f"```text\n{help_of(name)}```\n"
+    for words in (*_names(app), *_names_in_groups()):
+        yield f"### lockgate {' '.join(words)}\n"
+        yield f"```text\n{help_of(*words)}```\n"
 
 
-def help_of(command: str) -> str:
+def _names(commands: typer.Typer) -> Iterator[tuple[str, ...]]:
+    for each in commands.registered_commands:
+        yield (str(each.name or getattr(each.callback, "__name__", "")),)
+
+
+def _names_in_groups() -> Iterator[tuple[str, ...]]:
+    for group in app.registered_groups:
+        if group.typer_instance is not None:
+            for words in _names(group.typer_instance):
+                yield (str(group.typer_instance.info.name), *words)
+
+
+def help_of(*command: str) -> str:
     """Return what ``lockgate COMMAND --help`` writes on a terminal of 100 columns."""
     before = os.environ.get("COLUMNS")
     os.environ["COLUMNS"] = COLUMNS
     try:
         with redirect_stdout(StringIO()) as written, suppress(SystemExit):
-            app([command, "--help"], prog_name="lockgate")
+            app([*command, "--help"], prog_name="lockgate")
     finally:
         if before is None:
             del os.environ["COLUMNS"]

@@ -7,10 +7,8 @@ from typing import Annotated
 import typer
 
 from lockgate.cli.connection import connection_of
-from lockgate.cli.output import show
+from lockgate.cli.output import MOST, show
 from lockgate.client import Document
-
-MOST = 500
 
 
 def origins(

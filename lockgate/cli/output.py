@@ -2,7 +2,8 @@
 
 import json
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from itertools import islice
 from typing import Any
 
 import typer
@@ -14,6 +15,8 @@ NO = 1
 UNREACHABLE = 3
 TOO_LONG = 4
 DIFFERENT = 5
+MOST = 500
+"""Rows of one answer; what is beyond is said to be there."""
 
 
 def show(document: Mapping[str, Any], lines: Iterable[str], *, as_json: bool) -> None:
@@ -23,6 +26,22 @@ def show(document: Mapping[str, Any], lines: Iterable[str], *, as_json: bool) ->
         return
     for line in lines:
         typer.echo(clean(line))
+
+
+def show_items(
+    rows: Iterable[Mapping[str, Any]],
+    lines: Callable[[Any], Iterable[str]],
+    *,
+    none: str,
+    as_json: bool,
+) -> None:
+    """Write a list, as far as anybody reads one; people are told when nothing is in it."""
+    found = list(islice(rows, MOST + 1))
+    shown, is_cut = found[:MOST], len(found) > MOST
+    told = [line for row in shown for line in lines(row)] or [none]
+    if is_cut:
+        told.append(f"These are the first {MOST}; there are more.")
+    show({"items": shown, "is_cut": is_cut}, told, as_json=as_json)
 
 
 def clean(text: object) -> str:

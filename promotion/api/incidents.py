@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import status
@@ -13,10 +13,14 @@ from governance import access
 from governance.api.authentication import actor_of
 from governance.api.base import ApiView
 from governance.api.pagination import cut
+from governance.errors import Invalid, NotFound
+from governance.models import Environment
 from promotion.api.bodies import IncidentIn, ResolutionIn
 from promotion.models import Incident
 from promotion.selectors import incidents as selector
 from promotion.services import incidents
+
+STATES = ("open", "closed")
 
 
 class IncidentsView(ApiView):
@@ -28,18 +32,13 @@ class IncidentsView(ApiView):
             OpenApiParameter("cursor", OpenApiTypes.STR),
             OpenApiParameter("limit", OpenApiTypes.INT),
             OpenApiParameter("environment", OpenApiTypes.STR),
-            OpenApiParameter("state", OpenApiTypes.STR, enum=["open", "closed"]),
+            OpenApiParameter("state", OpenApiTypes.STR, enum=list(STATES)),
         ],
         responses=OpenApiTypes.OBJECT,
     )
     def get(self, request: HttpRequest) -> Response:
         """List the incidents of the environments the caller may see, the newest first."""
-        rows = _visible(request)
-        asked = request.query_params
-        if asked.get("environment") is not None:
-            rows = rows.filter(environment__slug=asked["environment"].replace("\0", ""))
-        if asked.get("state") is not None:
-            rows = rows.filter(closed_at__isnull=asked["state"] == "open")
+        rows = _visible(request).filter(_asked(request))
         page = cut(rows, request=request, by="opened_at", newest_first=True)
         return Response(page.body(_out))
 
@@ -83,6 +82,22 @@ def _visible(request: HttpRequest) -> QuerySet[Incident]:
     actor = actor_of(request)
     access.require(actor, access.Permission.VIEW)
     return selector.incidents(access.reach(actor))
+
+
+def _asked(request: HttpRequest) -> Q:
+    """Read the filters. A slip of the pen must not read as "nothing is wrong"."""
+    asked, found = request.query_params, Q()
+    if (slug := asked.get("environment")) is not None:
+        if not Environment.objects.filter(slug=slug.replace("\0", "")).exists():
+            message = "There is no such environment."
+            raise NotFound(message, code="unknown_environment")
+        found &= Q(environment__slug=slug)
+    if (state := asked.get("state")) is not None:
+        if state not in STATES:
+            message = "There is no such state."
+            raise Invalid(message, state=f"must be one of {', '.join(STATES)}")
+        found &= Q(closed_at__isnull=state == "open")
+    return found
 
 
 def _out(incident: Incident) -> dict[str, object]:

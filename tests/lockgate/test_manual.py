@@ -20,8 +20,10 @@ def test_every_exit_code_is_told():
     assert told == {0, output.NO, 2, output.UNREACHABLE, output.TOO_LONG, output.DIFFERENT, 130}
 
 
-@pytest.mark.parametrize("command", ["register", "promote", "approve", "stop", "doctor"])
+@pytest.mark.parametrize(
+    "command", ["register", "promote", "approve", "stop", "doctor", "spare name", "finding close"]
+)
 def test_a_command_is_told_with_its_options(command):
-    told = manual.help_of(command)
+    told = manual.help_of(*command.split())
     assert told.startswith(f"Usage: lockgate {command} ")
     assert told in PAGE.read_text()

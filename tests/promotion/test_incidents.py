@@ -308,6 +308,15 @@ class TestTheApi:
         assert api(vera).get(f"{PATH}?state=open").json()["items"] == []
         assert len(api(vera).get(f"{PATH}?state=closed&limit=1").json()["items"]) == 1
 
+    @pytest.mark.parametrize(
+        ("asked", "told"),
+        [("state=opened", (400, "invalid")), ("environment=prod", (404, "unknown_environment"))],
+    )
+    def test_a_slip_of_the_pen_is_no_all_clear(self, world, api, omar, asked, told):
+        opened(omar)
+        answer = api(omar).get(f"{PATH}?{asked}")
+        assert (answer.status_code, answer.json()["code"]) == told
+
     def test_what_is_elsewhere_is_nobodys_business(self, world, api, omar, make_person):
         made = opened(omar)
         qa = Environment.objects.get(slug="qa")
