@@ -220,7 +220,8 @@ def progress_of(request: Document) -> str:
     state = str(request["state"])
     if state == "open":
         given = sum(each["decision"] == "approve" for each in request["approvals"])
-        return f"waiting for approval, {given} of {request['approvals_needed']}"
+        needed = request["approvals_needed"]
+        return f"waiting for approval, {given} of {needed}{by_risk(request)}"
     if state == "approved":
         return "approved; begins when enough agents are heard and no other rollout runs"
     running = [each for each in request["rollouts"] if not each["ended_at"]]
@@ -234,6 +235,12 @@ def progress_of(request: Document) -> str:
     ]
     detail = f" ({rollout['detail']})" if rollout["detail"] else ""
     return f"{_step_of(rollout)}{detail}{': ' if words else ''}{', '.join(words)}"
+
+
+def by_risk(request: Document) -> str:
+    """Say that risk officers must sign, where they must: counting alone would mislead."""
+    lacks = request.get("waits_for") or {}
+    return f"; still {lacks['words']}" if lacks.get("by_risk") else ""
 
 
 def _step_of(rollout: Document) -> str:

@@ -43,6 +43,28 @@ class Approvals(Strict):
 
 
 @dataclass(frozen=True, slots=True)
+class Missing:
+    """The signatures one request still waits for: how many, and how many of them as risk."""
+
+    count: int
+    risk: int = 0
+
+    def __bool__(self) -> bool:
+        return self.count > 0
+
+    @property
+    def words(self) -> str:
+        """For a person: ``2 approvals, 1 of them by a risk officer``."""
+        approvals = f"{self.count} approval{'' if self.count == 1 else 's'}"
+        officers = "a risk officer" if self.risk == 1 else "risk officers"
+        if not self.risk:
+            return approvals
+        if self.risk == self.count:
+            return f"{approvals} by {officers}"
+        return f"{approvals}, {self.risk} of them by {officers}"
+
+
+@dataclass(frozen=True, slots=True)
 class Quorum:
     """The signatures one request needs: how many, in which roles, how many of them as risk."""
 
@@ -53,7 +75,12 @@ class Quorum:
     def is_met(self, roles_signed: list[str]) -> bool:
         """Whether signatures given in these roles are enough."""
         counted = [role for role in roles_signed if role in self.roles]
-        return len(counted) >= self.count and counted.count("risk") >= self.risk
+        return not self.missing(given=len(counted), as_risk=counted.count("risk"))
+
+    def missing(self, *, given: int, as_risk: int) -> Missing:
+        """Return what lacks after so many signatures, so many of them in the role risk."""
+        risk = max(0, self.risk - as_risk)
+        return Missing(max(self.count - given, risk, 0), risk)
 
 
 class Policy(Strict):
@@ -137,8 +164,10 @@ class Policy(Strict):
     def quorum(self, kind: str) -> Quorum:
         """Return the signatures a request of ``kind`` needs."""
         if kind == "promote" and isinstance(self.approvals, Approvals):
-            asked = self.approvals
-            return Quorum(asked.count, frozenset(asked.roles), asked.with_risk_of)
+            asked, roles = self.approvals, frozenset(self.approvals.roles)
+            return Quorum(
+                asked.count, roles, asked.count if roles == {"risk"} else asked.with_risk_of
+            )
         counts = {
             "promote": self.approvals,
             "deploy_dark": self.approvals_for_dark,

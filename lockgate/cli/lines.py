@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from lockgate.client import Document
-from lockgate.walk import confirmation_of, progress_of
+from lockgate.walk import by_risk, confirmation_of, progress_of
 
 
 def of_version(version: Document) -> Iterator[str]:
@@ -27,7 +27,8 @@ def of_promotion(promotion: Document) -> Iterator[str]:
     for signature in signatures:
         yield f"  {signature['decision']} by {signature['name']} ({signature['role']})"
     if promotion.get("state") == "open":
-        yield f"  {len(signatures)} of {promotion['approvals_needed']} approvals"
+        given = sum(each["decision"] == "approve" for each in signatures)
+        yield f"  {given} of {promotion['approvals_needed']} approvals{by_risk(promotion)}"
     if promotion.get("state") == "executing":
         yield f"  {progress_of(promotion)}"
     if promotion.get("detail"):

@@ -7,6 +7,19 @@ from django.db.models import Q
 
 from governance.models import RoleBinding
 from promotion.models import Approval, Request
+from promotion.policies import Missing, Quorum
+from promotion.policies import Policy as Rules
+
+
+def quorum_of(request: Request) -> Quorum:
+    """Return the signatures a request needs, by the policy it was asked under."""
+    return Rules.model_validate(request.policy.document).quorum(request.kind)
+
+
+def missing(request: Request, approvals: Iterable[Approval]) -> Missing:
+    """Return the signatures a request still waits for, given those under it."""
+    given = [one.role for one in approvals if one.decision == Approval.Decision.APPROVE]
+    return quorum_of(request).missing(given=len(given), as_risk=given.count("risk"))
 
 
 def valid_approvers(request: Request, *, roles: Iterable[str]) -> Mapping[str, set[str]]:

@@ -12,7 +12,7 @@ from promotion import content
 from promotion.confirmation import AgentFacts, Confirmation, confirm
 from promotion.models import Agent, Approval, Deployment, Request, Review, Rollout, RolloutStep
 from promotion.placement import EVERYWHERE, Placement
-from promotion.selectors import fleet_facts, placements
+from promotion.selectors import approvers, fleet_facts, placements
 from promotion.selectors.observed import Said
 from registry.models import ModelVersion
 
@@ -62,9 +62,18 @@ def of_request(request: Request) -> Document:
         "gates": request.evidence.get("gates", []),
         "approvals_needed": request.approvals_needed,
         "approvals": [_of_approval(approval) for approval in request.approvals.all()],
+        "waits_for": _of_missing(request),
         "review": _of_review(request),
         "rollouts": [_of_rollout(rollout) for rollout in request.rollouts.all()],
     }
+
+
+def _of_missing(request: Request) -> Document | None:
+    """Say which signatures an open request still waits for."""
+    if request.state != Request.State.OPEN:
+        return None
+    lacks = approvers.missing(request, request.approvals.all())
+    return {"approvals": lacks.count, "by_risk": lacks.risk, "words": lacks.words}
 
 
 def _of_review(request: Request) -> Document | None:

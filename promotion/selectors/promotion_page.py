@@ -7,7 +7,8 @@ from uuid import UUID
 from governance.errors import NotFound
 from promotion.comparison import Difference, compare
 from promotion.models import Approval, DarkTally, Deployment, Finding, Request, Review
-from promotion.selectors import findings, timeline
+from promotion.policies import Missing
+from promotion.selectors import approvers, findings, timeline
 from promotion.selectors.model_page import may_return
 from promotion.selectors.progress import Progress, progress
 from promotion.selectors.tallies import Tally, tallies_of
@@ -103,8 +104,7 @@ class PromotionPage:
     def standing(self) -> str:
         """Where the request stands, in words."""
         if self.request.state == Request.State.OPEN:
-            missing = self.approvals_missing
-            return f"waits for {missing} approval{'' if missing == 1 else 's'}"
+            return f"waits for {self.missing.words}"
         if self.request.state == Request.State.EXECUTING and self.progress.rollout:
             return f"under way, step {self.progress.rollout.step_name.replace('-', ' ')}"
         return str(self.request.state)
@@ -119,8 +119,16 @@ class PromotionPage:
         return sum(one.decision == Approval.Decision.APPROVE for one in self.approvals)
 
     @property
-    def approvals_missing(self) -> int:
-        return max(0, self.request.approvals_needed - self.approvals_given)
+    def missing(self) -> Missing:
+        """The signatures it still waits for, by role."""
+        return approvers.missing(self.request, self.approvals)
+
+    def after(self, role: str) -> Missing:
+        """What would still be missing once somebody has approved it in ``role``."""
+        given = [one.role for one in self.approvals if one.decision == Approval.Decision.APPROVE]
+        return approvers.quorum_of(self.request).missing(
+            given=len(given) + 1, as_risk=[*given, role].count("risk")
+        )
 
     @property
     def counts(self) -> str:

@@ -22,7 +22,7 @@ KINDS: Mapping[str, tuple[str, str]] = {
 }
 """What requests of a kind are called, one and several."""
 Rows: TypeAlias = QuerySet[Request]
-Places: TypeAlias = Sequence[tuple[UUID | None, str]]
+Places: TypeAlias = Sequence[tuple[UUID | None, str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,16 +86,24 @@ def promotions_page(actor: Actor, sight: Sight) -> PromotionsPage:
 
 
 def with_approvals(rows: Rows) -> Rows:
-    """Load what a row of a list shows, with ``given`` approvals counted; the newest first."""
-    given = Count("approvals", filter=Q(approvals__decision=Approval.Decision.APPROVE))
-    related = rows.select_related("deployment__version", "model", "environment", "replaces")
-    return related.annotate(given=given).order_by("-created_at")
+    """Load what a row of a list shows, the newest first; approvals are counted.
+
+    ``given`` are all of them, ``given_as_risk`` those by risk officers.
+    """
+    approved = Q(approvals__decision=Approval.Decision.APPROVE)
+    related = rows.select_related(
+        "deployment__version", "model", "environment", "replaces", "policy"
+    )
+    return related.annotate(
+        given=Count("approvals", filter=approved),
+        given_as_risk=Count("approvals", filter=approved & Q(approvals__role="risk")),
+    ).order_by("-created_at")
 
 
 def waiting_together(actor: Actor, *, environment: str, kind: str) -> list[Request]:
     """The requests of one kind that wait for this person in one environment."""
     rows = waiting_for(actor).filter(environment__slug=environment, kind=kind)
-    return list(with_approvals(rows).select_related("policy"))
+    return list(with_approvals(rows))
 
 
 def count_waiting(actor: Actor) -> int:
@@ -111,12 +119,9 @@ def waiting_for(actor: Actor) -> Rows:
 
 def _requests_for(actor: Actor, signing: Places) -> Rows:
     places = Q(pk__in=[])
-    for environment, group in signing:
+    for environment, group, role in signing:
         place = Q(environment=environment) if environment else Q()
-        places |= place & (Q(model__group=group) if group else Q())
-        if not environment and not group:
-            places = Q()
-            break
+        places |= place & (Q(model__group=group) if group else Q()) & _signed_by(role)
     signed = Approval.objects.filter(person=actor.person).values("request")
     return (
         Request.objects.filter(places, state=Request.State.OPEN)
@@ -125,9 +130,19 @@ def _requests_for(actor: Actor, signing: Places) -> Rows:
     )
 
 
+def _signed_by(role: str) -> Q:
+    """Requests whose policy lets this role sign: of promotions it may name other roles."""
+    named = "policy__document__approvals__roles"
+    return (
+        ~Q(kind=Request.Kind.PROMOTE)
+        | Q(**{f"{named}__isnull": True})
+        | Q(**{f"{named}__contains": role})
+    )
+
+
 def _policies_for(actor: Actor, signing: Places) -> QuerySet[PolicyRequest]:
     """The same of policies, which only a role for all groups of models signs."""
-    places = {environment for environment, group in signing if not group}
+    places = {environment for environment, group, _ in signing if not group}
     rows = PolicyRequest.objects.filter(state=PolicyRequest.State.OPEN)
     if None not in places:
         rows = rows.filter(environment__in=places)
@@ -136,11 +151,11 @@ def _policies_for(actor: Actor, signing: Places) -> QuerySet[PolicyRequest]:
 
 
 def _signing_places(actor: Actor) -> Places:
-    """Where this person may sign: (environment or None for all, group or "" for all)."""
+    """Where this person may sign: (environment or None for all, group or "" for all, role)."""
     bindings = RoleBinding.objects.filter(
         user=UUID(actor.id),
         user__is_active=True,
         revoked_at=None,
         role__in=ROLES[Permission.APPROVE],
     )
-    return list(bindings.values_list("environment", "group"))
+    return list(bindings.values_list("environment", "group", "role"))

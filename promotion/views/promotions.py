@@ -10,9 +10,10 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from governance import access
 from governance.access import Permission
+from governance.actors import Actor
 from governance.errors import GovernanceError, Invalid
 from promotion.models import Approval, Request
-from promotion.selectors import findings, promotion_page
+from promotion.selectors import approvers, findings, promotion_page
 from promotion.selectors.progress import progress as progress_of
 from promotion.selectors.promotions import promotions_page
 from promotion.services import passwords, requests
@@ -134,13 +135,15 @@ def shown(request: HttpRequest, pk: UUID, *, error: GovernanceError | None = Non
     found = promotion_page.promotion_page(pk)
     _require_view(request, found.request)
     actor, row = actor_of(request), found.request
+    role = _signing_role(actor, row)
     reviewed = access.reach(actor, Permission.RECORD_FINDINGS)
     context = {
         "page": found,
         "progress": found.progress,
         "nav": "promotions",
         "meanings": MEANINGS.items(),
-        "may_sign": _may_sign(request, found),
+        "may_sign": _may_sign(actor, found, role=role),
+        "after": found.after(role),
         "may_operate": _may_operate(request, row),
         "may_comment": access.allowed(
             actor, Permission.COMMENT, environment=row.environment, group=row.model.group
@@ -155,21 +158,25 @@ def shown(request: HttpRequest, pk: UUID, *, error: GovernanceError | None = Non
     return framed(request, "promotion.html", context, error=error)
 
 
-def _may_sign(request: HttpRequest, found: promotion_page.PromotionPage) -> str:
+def _may_sign(actor: Actor, found: promotion_page.PromotionPage, *, role: str) -> str:
     """Say why this person cannot sign, or ``""``. The service decides again, under lock."""
-    actor, row = actor_of(request), found.request
+    row = found.request
     if row.state != Request.State.OPEN:
         return f"It is {row.state} and waits for no signature."
-    allowed = access.allowed(
-        actor, Permission.APPROVE, environment=row.environment, group=row.model.group
-    )
-    if not allowed:
-        return f"To sign it you need the role approver or risk in {row.environment.slug}."
+    if not role:
+        roles = " or ".join(sorted(approvers.quorum_of(row).roles))
+        return f"To sign it you need the role {roles} in {row.environment.slug}."
     if actor.person in row.persons:
         return "Who asked for this or made it cannot approve it. It waits for somebody else."
     if any(one.person == actor.person for one in found.approvals):
         return "You have signed it. It waits for somebody else."
     return ""
+
+
+def _signing_role(actor: Actor, row: Request) -> str:
+    """The role this person would sign in here, or ``""``."""
+    held = access.roles_of(actor, environment=row.environment, group=row.model.group)
+    return max(held & approvers.quorum_of(row).roles, default="")
 
 
 def _may_operate(request: HttpRequest, row: Request) -> bool:

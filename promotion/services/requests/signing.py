@@ -15,8 +15,7 @@ from governance.models import User
 from governance.names import problem_with
 from promotion import rules
 from promotion.models import Approval, Request
-from promotion.policies import Policy as Rules
-from promotion.policies import Quorum
+from promotion.selectors import approvers
 from promotion.services import execution
 from promotion.services.journal import Journal
 from promotion.services.requests.settling import lock_open, settle
@@ -122,7 +121,7 @@ def _may_sign(request: Request, *, user: User, password: str, actor: Actor, comm
 def role_to_sign(request: Request, *, actor: Actor) -> str:
     """Check role and four eyes, in that order; return the role signed with."""
     held = access.roles_of(actor, environment=request.environment, group=request.model.group)
-    signing = sorted(held & _quorum(request).roles)
+    signing = sorted(held & approvers.quorum_of(request).roles)
     if not signing:
         message = "You hold no role that signs for this model here."
         raise Forbidden(message)
@@ -147,14 +146,10 @@ def refuse_unless_themselves(user: User, *, password: str, actor: Actor, comment
         raise Invalid(message, comment=problem)
 
 
-def _quorum(request: Request) -> Quorum:
-    return Rules.model_validate(request.policy.document).quorum(request.kind)
-
-
 def has_enough(request: Request) -> bool:
     """Whether what was signed is what the policy asks for."""
     approved = request.approvals.filter(decision=Approval.Decision.APPROVE)
-    return _quorum(request).is_met(list(approved.values_list("role", flat=True)))
+    return approvers.quorum_of(request).is_met(list(approved.values_list("role", flat=True)))
 
 
 def _refuse_if_changed(request: Request, content_hash: str) -> None:
