@@ -1,6 +1,6 @@
 """The parts of a policy that have parts of their own: gates with their parameters, and freezes."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -235,7 +235,7 @@ class Freeze(Strict):
     """Moment it ends."""
 
     weekdays: list[Weekday] = []
-    """Days of the week; any when left out."""
+    """Days of the week; any when left out. Hours past midnight belong to the day they begin."""
 
     hours: Annotated[
         str, Field(pattern=r"^(([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d)?$")
@@ -276,13 +276,19 @@ class Freeze(Strict):
             return False
         if self.until and now >= _moment(self.until):
             return False
-        if self.weekdays and WEEKDAYS[now.weekday()] not in self.weekdays:
-            return False
         if not self.hours:
-            return True
+            return self._is_on(now)
         begin, end = self.hours.split("-")
         clock = f"{now:%H:%M}"
-        return begin <= clock <= end if begin <= end else clock >= begin or clock <= end
+        if begin <= end:
+            return begin <= clock <= end and self._is_on(now)
+        if clock >= begin:
+            return self._is_on(now)
+        # The night from Friday to Saturday is Friday's, as whoever wrote `fri` meant it.
+        return clock <= end and self._is_on(now - timedelta(days=1))
+
+    def _is_on(self, day: datetime) -> bool:
+        return not self.weekdays or WEEKDAYS[day.weekday()] in self.weekdays
 
     def words(self) -> str:
         """When it holds, for a person."""

@@ -188,6 +188,13 @@ def test_facts_survive_being_stored():
         ({"hours": "22:00-06:00"}, (2026, 11, 20, 5), True),
         ({"hours": "22:00-06:00"}, (2026, 11, 20, 12), False),
         ({"weekdays": ["fri"], "hours": "16:00-23:59"}, (2026, 11, 20, 15), False),
+        # Friday's night ends on Saturday; the one that ends on Friday was Thursday's.
+        ({"weekdays": ["fri"], "hours": "22:00-06:00"}, (2026, 11, 20, 22), True),
+        ({"weekdays": ["fri"], "hours": "22:00-06:00"}, (2026, 11, 21, 6), True),
+        ({"weekdays": ["fri"], "hours": "22:00-06:00"}, (2026, 11, 21, 6, 1), False),
+        ({"weekdays": ["fri"], "hours": "22:00-06:00"}, (2026, 11, 21, 22), False),
+        ({"weekdays": ["fri"], "hours": "22:00-06:00"}, (2026, 11, 20, 5), False),
+        ({"weekdays": ["sun"], "hours": "22:00-06:00"}, (2026, 11, 23, 5), True),
     ],
 )
 def test_a_freeze_holds_when_all_it_names_does(freeze, moment, holds):
