@@ -113,6 +113,7 @@ def still_stands(
     policy_now: int,
     state_asked: str,
     state_now: str,
+    waiver_ended: str = "",
 ) -> Verdict:
     """Whether approvals given earlier still carry the change, checked under lock.
 
@@ -122,16 +123,29 @@ def still_stands(
         risk_officers: those of the valid who hold the role risk.
         champion_asked: digest of the champion that was to be replaced, and ``champion_now``
             the one there is; ``None`` where there is none.
+        waiver_ended: says which waiver it stands on has ended by now, if one has.
     """
-    if state_asked != state_now:
-        reason = f"The version was {state_asked} when this was asked, and is {state_now} now."
-        return Denied("another_state", reason)
-    if champion_asked != champion_now:
-        return Denied("another_champion", "Another version answers now than when this was asked.")
-    if policy_asked != policy_now:
-        return Denied("another_policy", "The environment's policy is no longer the same.")
-    if len(approvers & valid_approvers) < needed:
-        return Denied("approvals_lapsed", "Not enough of those who approved still could.")
-    if len(approvers & valid_approvers & risk_officers) < risk_needed:
-        return Denied("approvals_lapsed", "Not enough of those who approved are risk officers.")
+    held = approvers & valid_approvers
+    moved = f"The version was {state_asked} when this was asked, and is {state_now} now."
+    another = "Another version answers now than when this was asked."
+    officers = "Not enough of those who approved are risk officers."
+    lapses = (
+        (state_asked != state_now, "another_state", moved),
+        (champion_asked != champion_now, "another_champion", another),
+        (
+            policy_asked != policy_now,
+            "another_policy",
+            "The environment's policy is no longer the same.",
+        ),
+        (
+            len(held) < needed,
+            "approvals_lapsed",
+            "Not enough of those who approved still could.",
+        ),
+        (len(held & risk_officers) < risk_needed, "approvals_lapsed", officers),
+        (bool(waiver_ended), "waiver_ended", f"{waiver_ended} Ask for it again."),
+    )
+    for is_so, rule, reason in lapses:
+        if is_so:
+            return Denied(rule, reason)
     return Allowed()

@@ -1,8 +1,8 @@
 """A gate passes where a risk officer has waived it: for somebody else, while the waiver holds."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Protocol
 from uuid import UUID
 
@@ -40,6 +40,24 @@ def applied(
         return list(results)
     held = [one for one in given if one.at <= now < one.expires_at and one.person not in persons]
     return [_applied(result, held, allowed=policy.waivers.gates) for result in results]
+
+
+def ended(evidence: Mapping[str, object], *, now: datetime) -> str:
+    """Say which waiver that a request stands on has ended by now, or ``""``.
+
+    ``evidence`` is what was frozen when it was asked: a gate that was waived then has
+    still not passed, so its request must be carried out before the waiver's end.
+    """
+    gates = evidence.get("gates")
+    for gate in gates if isinstance(gates, list) else []:
+        if gate["outcome"] != "waived":
+            continue
+        facts = gate["facts"]
+        until = datetime.fromisoformat(facts["waived_until"])
+        if until <= now:
+            end = f"{until.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+            return f"The waiver of {gate['gate']} by {facts['waived_by']} ended at {end}."
+    return ""
 
 
 def _applied(result: GateResult, held: list[Given], *, allowed: Collection[str]) -> GateResult:

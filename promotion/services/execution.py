@@ -13,7 +13,7 @@ from promotion import gates, rules
 from promotion.models import Approval, Deployment, Request, Rollout, Target
 from promotion.models.requests import REPLACING
 from promotion.policies import Policy as Rules
-from promotion.selectors import approvers, facts, fleet_facts, placements
+from promotion.selectors import approvers, facts, fleet_facts, placements, standing
 from promotion.services import publishing, rollouts
 from promotion.services.journal import Journal
 from promotion.services.rollouts.beginning import TIER
@@ -148,6 +148,7 @@ def void_if_lapsed(
         policy_now=newest[0].number if newest else 0,
         state_asked=request.from_state,
         state_now=request.deployment.state,
+        waiver_ended=standing.waiver_ended(request, now=now),
     )
     if verdict:
         return False

@@ -16,7 +16,7 @@ from governance.actors import Actor
 from governance.errors import GovernanceError
 from governance.services import access_digests
 from promotion.models import Approval, Deployment, PolicyRequest, Pulse, Request, Rollout
-from promotion.selectors import darkened
+from promotion.selectors import darkened, standing
 from promotion.services import agents, execution, latencies, policy_requests, requests, rollouts
 from registry.services import inspections
 
@@ -37,6 +37,8 @@ def sweep() -> int:
         seen += _try(partial(policy_requests.expire, request_id=pk, actor=SWEEP))
     for pk in list(_approved_by_the_disabled()):
         seen += _try(partial(requests.void_disabled, request_id=pk, actor=SWEEP))
+    for pk in standing.overtaken(now=now):
+        seen += _try(partial(requests.void_overtaken, request_id=pk, actor=SWEEP, now=now))
     for pk in list(approved.order_by("created_at").values_list("pk", flat=True)):
         seen += _try(partial(execution.start, request_id=pk, actor=SWEEP))
     for pk in list(running.order_by("started_at").values_list("pk", flat=True)):

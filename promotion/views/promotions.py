@@ -5,6 +5,7 @@ from uuid import UUID
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
@@ -13,10 +14,11 @@ from governance.access import Permission
 from governance.actors import Actor
 from governance.errors import GovernanceError, Invalid
 from promotion.models import Approval, Request
-from promotion.selectors import approvers, findings, promotion_page
+from promotion.selectors import approvers, findings, promotion_page, standing
 from promotion.selectors.progress import progress as progress_of
 from promotion.selectors.promotions import promotions_page
 from promotion.services import passwords, requests
+from promotion.verdicts import Denied
 from promotion.views.frame import (
     actor_of,
     framed,
@@ -83,7 +85,7 @@ def sign(request: HttpRequest, pk: UUID) -> HttpResponse:
         address = request.META.get("REMOTE_ADDR")
         passwords.confirm(user=user_of(request), password=secret, address=address)
         decide = requests.approve if decision == Approval.Decision.APPROVE else requests.reject
-        decide(
+        made = decide(
             request_id=pk,
             user=user_of(request),
             password=secret,
@@ -94,8 +96,11 @@ def sign(request: HttpRequest, pk: UUID) -> HttpResponse:
         )
     except GovernanceError as error:
         return shown(request, pk, error=error)
-    verb = "approved" if decision == Approval.Decision.APPROVE else "rejected"
-    messages.success(request, f"You {verb} it. Your signature is in the timeline.")
+    if made.state == Request.State.VOIDED:
+        messages.warning(request, "You signed it too late: it is void, and nothing moves.")
+    else:
+        verb = "approved" if decision == Approval.Decision.APPROVE else "rejected"
+        messages.success(request, f"You {verb} it. Your signature is in the timeline.")
     return HttpResponseRedirect(reverse("promotion", args=[pk]))
 
 
@@ -163,6 +168,8 @@ def _may_sign(actor: Actor, found: promotion_page.PromotionPage, *, role: str) -
     row = found.request
     if row.state != Request.State.OPEN:
         return f"It is {row.state} and waits for no signature."
+    if isinstance(stands := standing.of(row, now=timezone.now()), Denied):
+        return f"{stands.reason} Nobody can sign it any more, and it is voided soon."
     if not role:
         roles = " or ".join(sorted(approvers.quorum_of(row).roles))
         return f"To sign it you need the role {roles} in {row.environment.slug}."

@@ -172,14 +172,27 @@ def test_a_new_champion_since_the_page_was_opened_voids_what_was_signed(
     version = world.version(waiting.model)
     world.environment("prod-eu", "production", approvals=0)
     world.champion(version, "prod-eu")
+    client = browser(bram)
 
-    answer = sent(browser(bram), waiting)
+    answer = sent(client, waiting)
 
     assert answer.status_code == 302
     assert Request.objects.get(pk=waiting.pk).state == "voided"
-    page = browser(bram).get(f"/promotions/{waiting.pk}/").content.decode()
-    assert "voided" in page
+    page = client.get(f"/promotions/{waiting.pk}/").content.decode()
+    assert "You signed it too late: it is void, and nothing moves." in page
     assert "Another version answers now" in page
+
+
+def test_nobody_is_shown_a_form_for_what_no_longer_stands(
+    world: World, waiting: Request, bram: User, browser: Callable[..., Client]
+) -> None:
+    address = f"/promotions/{waiting.pk}/"
+    assert 'name="content_hash"' in browser(bram).get(address).content.decode()
+    world.environment("prod-eu", "production", approvals=2)
+
+    page = browser(bram).get(address).content.decode()
+    assert 'name="content_hash"' not in page
+    assert "policy is no longer the same. Nobody can sign it any more" in page
 
 
 def test_only_its_requester_withdraws_it(

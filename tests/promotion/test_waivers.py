@@ -14,6 +14,7 @@ from governance.models import User
 from promotion.models import Request, Waiver
 from promotion.policies import Policy as Rules
 from promotion.selectors.policies import try_on_past
+from promotion.services import sweeping
 from promotion.services.waivers import waive
 from tests.promotion.conftest import SET_UP
 
@@ -72,6 +73,60 @@ def test_an_ended_waiver_waives_nothing(version, ask, asha, cleo):
     time.sleep(0.5)
     with pytest.raises(Refused):
         ask(version, by=asha)
+
+
+@pytest.fixture
+def waived(version, ask, asha, cleo):
+    """A request that passed only because cleo had waived a gate, for a moment."""
+    given(version, cleo, hours=2 / 3_600)
+    return ask(version, by=asha)
+
+
+def test_what_stands_on_a_waiver_is_carried_out_while_it_holds(waived, sign, bram):
+    assert sign(waived, bram).state == Request.State.EXECUTING
+
+
+def test_a_waiver_that_ended_before_the_last_signature_voids_it(waived, sign, bram, replayed):
+    time.sleep(2.1)
+    signed = sign(waived, bram)
+
+    assert signed.state == Request.State.VOIDED
+    assert signed.detail.startswith("The waiver of dark_first by cleo ended at ")
+    assert "Ask for it again." in signed.detail
+    body = json.loads(Entry.objects.filter(action="request.voided").latest("seq").payload.body)
+    assert body["rule"] == "waiver_ended"
+    replayed()
+
+
+def test_a_waiver_that_ended_while_it_waited_for_agents_voids_it(
+    world, rules, ask, sign, asha, bram, cleo
+):
+    rules(**ALLOWED)
+    version = world.version()
+    given(version, cleo, hours=2 / 3_600)
+    request = sign(ask(version, by=asha), bram)
+    assert request.state == Request.State.APPROVED
+    time.sleep(2.1)
+
+    world.agent("eu-1")
+    sweeping.sweep()
+    request.refresh_from_db()
+    assert request.state == Request.State.VOIDED
+
+
+def test_nobody_is_asked_to_sign_what_its_waiver_no_longer_carries(waived, replayed):
+    sweeping.sweep()
+    waived.refresh_from_db()
+    assert waived.state == Request.State.OPEN
+    time.sleep(2.1)
+
+    for _ in range(2):
+        sweeping.sweep()
+    waived.refresh_from_db()
+    assert waived.state == Request.State.VOIDED
+    assert waived.detail.startswith("The waiver of dark_first by cleo ended at ")
+    assert Entry.objects.filter(action="request.voided").count() == 1
+    replayed()
 
 
 def test_who_waives_does_not_ask_as_well(version, ask, make_person):

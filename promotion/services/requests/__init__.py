@@ -6,7 +6,7 @@ change, record. The environment's targets are locked first, always.
 
 from promotion.services.requests.breaking_glass import break_glass, review
 from promotion.services.requests.opening import Outcome, open_request, try_request
-from promotion.services.requests.settling import expire, void_disabled, withdraw
+from promotion.services.requests.settling import expire, void_disabled, void_overtaken, withdraw
 from promotion.services.requests.signing import approve, reject
 from promotion.services.requests.together import MOST_TOGETHER, Signature, approve_together
 
@@ -23,5 +23,6 @@ __all__ = [
     "review",
     "try_request",
     "void_disabled",
+    "void_overtaken",
     "withdraw",
 ]

@@ -13,7 +13,9 @@ from governance.audit.services import records_refusals
 from governance.errors import Conflict, Invalid, NotFound, Refused
 from governance.names import problem_with
 from promotion.models import Approval, Request, Target
+from promotion.selectors import standing
 from promotion.services.journal import Journal
+from promotion.verdicts import Allowed
 
 
 @records_refusals
@@ -86,6 +88,30 @@ def void_disabled(*, request_id: UUID, actor: Actor) -> bool:
         journal=journal,
         now=timezone.now(),
     )
+    journal.write()
+    return True
+
+
+@transaction.atomic
+def void_overtaken(*, request_id: UUID, actor: Actor, now: datetime | None = None) -> bool:
+    """Void an open request that no longer stands: a signature would only be wasted on it.
+
+    Another champion, another policy or the end of a waiver does this; and while it stays
+    open, the same cannot be asked for again.
+    """
+    now = now or timezone.now()
+    found = Request.objects.filter(pk=request_id).only("environment").first()
+    if found is None:
+        return False
+    Target.objects.locked(found.environment_id)
+    request = Request.objects.locked(request_id)
+    verdict = standing.of(request, now=now)
+    if request.state != Request.State.OPEN or isinstance(verdict, Allowed):
+        return False
+    journal = Journal(actor)
+    request.state, request.settled_at, request.detail = Request.State.VOIDED, now, verdict.reason
+    request.save(update_fields=["state", "settled_at", "detail"])
+    journal.request(Action.REQUEST_VOIDED, request, rule=verdict.rule, detail=verdict.reason)
     journal.write()
     return True
 
