@@ -3,6 +3,8 @@
 from datetime import timedelta
 from pathlib import Path
 
+from django.templatetags.static import static
+
 from governance import config
 from governance.databases import parse
 from governance.logs import LOGGING  # noqa: F401 - Django reads it from here
@@ -113,6 +115,9 @@ UNFOLD = {
     "SITE_TITLE": "Lockgate",
     "SITE_HEADER": "Lockgate",
     "SITE_SUBHEADER": "Read only",
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": lambda _: static("gate.svg")}
+    ],
 }
 
 LANGUAGE_CODE = "en-gb"

@@ -48,10 +48,11 @@ def of_environment(environment: Document) -> Iterator[str]:
     for model in environment["models"]:
         champion = model["champion"]
         decided = f"version {champion['version']}" if champion else "no champion"
-        yield (
-            f"  {model['model']}  decided: {decided}"
-            f"  live: {model['live']['verdict']}, {confirmation_of(model)}"
-        )
+        verdict = model["live"]["verdict"]
+        word = "" if verdict == "confirmed" else f"{verdict}, "
+        yield f"  {model['model']}  decided: {decided}  live: {word}{confirmation_of(model)}"
+        if beside := ", ".join(_beside(model["decided"])):
+            yield f"    beside it: {beside}"
     for agent in environment["agents"]:
         heard = "heard" if agent["heard"] else "silent"
         cordoned = ", cordoned" if agent["cordoned"] else ""
@@ -59,6 +60,15 @@ def of_environment(environment: Document) -> Iterator[str]:
             f"  {agent['agent']} ({agent['tier']})"
             f"  generation {agent['generation']}, {heard}{cordoned}"
         )
+
+
+def _beside(decided: Iterable[Document]) -> Iterator[str]:
+    """Say what else is loaded, or kept on disk to be rolled back to."""
+    for each in decided:
+        if each["state"] in {"dark", "production"} and each["role"] != "champion":
+            yield f"version {each['version']} {each['role'] or each['state']}"
+        elif each["hold"] == "previous":
+            yield f"version {each['version']} kept for a rollback"
 
 
 def of_walk(walk: Document) -> Iterator[str]:

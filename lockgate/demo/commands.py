@@ -29,7 +29,7 @@ LOOK_SECONDS = 2.0
 PAGES = {
     "/": "what is decided and what answers, by environment",
     f"/models/{MODEL}/versions/2/": "everything about version 2",
-    "/audit/": "who did what, when",
+    "/audit/": "who did what, when (as ada)",
     "/fleet/": "the agents",
     "/admin/": "the tables, read only (as ada)",
     "/api/schema": "the REST API",

@@ -111,6 +111,17 @@ class TestSpares:
         assert (code, err.partition(":")[0]) == (1, "forbidden")
 
 
+class TestTheEnvironment:
+    def test_says_what_stands_beside_the_champion(self, tell, bank, omar):
+        shown = ("status", "--environment", "qa")
+        lines = tell(omar, *shown)[1].splitlines()
+        assert lines[1] == "  score  decided: version 2  live: confirmed by 1 of 1 agents"
+        assert lines[2] == "    beside it: version 1 kept for a rollback"
+
+        tell(omar, "spare", "name", "score", "1", "qa", "--reason", "nights")
+        assert tell(omar, *shown)[1].splitlines()[2] == "    beside it: version 1 spare"
+
+
 class TestFindings:
     def test_recorded_listed_and_closed_by_another(self, tell, bank, asha, bram, cleo):
         more = ("--owner", "asha", "--due", DUE, "--text", "Seen in May.")

@@ -166,3 +166,10 @@ def test_the_admin_has_no_door_of_its_own(
         "/sign-in/?next=/admin/"
     )
     assert browser(bram).get("/admin/", follow=True).status_code == 403
+
+
+def test_the_browser_is_told_of_the_icon_we_have(
+    staff: User, browser: Callable[..., Client]
+) -> None:
+    page = browser(staff).get("/admin/").content.decode()
+    assert 'href="/static/gate.svg"' in page

@@ -1,6 +1,7 @@
 """The system examines itself: each thing that can be ill is found, with what helps."""
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from celery import current_app
@@ -70,6 +71,11 @@ def test_a_well_system_is_found_well(examine, world):
     assert signing.fingerprint(signing.public_keys()[0]) in found["signing key"]["found"]
     assert found["agents prod-eu live"]["found"].startswith("1 of 1 heard")
     assert {check["fix"] for check in found.values()} == {""}
+
+
+def test_the_docs_show_every_check():
+    page = (Path(__file__).resolve().parents[2] / "docs" / "cli.md").read_text()
+    assert [name for name in NAMES if f"\nok    {name} " not in page] == []
 
 
 def test_only_those_who_run_it_may_ask(api, ada, omar, vera, bram):
