@@ -17,7 +17,7 @@ STORE ?=
 ARGS ?=
 
 # Two at a time, each with servers of its own. Servers that are named exist once: then one by one.
-WORKERS := $(if $(DATABASE_URL)$(BROKER_URL)$(MIRROR_URL)$(STORE_URL),,-n 2 --dist loadfile --no-loadscope-reorder)
+WORKERS := $(if $(DATABASE_URL)$(BROKER_URL)$(MIRROR_URL)$(STORE_URL),,-n 2 --dist loadfile)
 
 # Of cheat-check: attacks by name, `ONLY=edit-entry,grant`.
 ONLY ?=

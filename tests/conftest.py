@@ -10,7 +10,6 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import hypothesis
 import psycopg
@@ -22,7 +21,6 @@ from django.test import TransactionTestCase
 from psycopg import sql
 from pytest_django import DjangoDbBlocker
 from rest_framework.test import APIClient
-from xdist.scheduler import LoadFileScheduling
 
 from governance import grants
 from governance.actors import Actor
@@ -46,29 +44,6 @@ PEOPLE = {
     "vera": ["viewer"],
 }
 """The people of the examples, and what they may do everywhere."""
-
-
-LONGEST = ("tests/system/", "tests/end_to_end/", "tests/embedded/")
-"""Begun first, so that nobody waits for the last of them with nothing left to do."""
-
-
-class ByFile(LoadFileScheduling):
-    """Gives whole files to workers, and all that share the one whole system to one worker."""
-
-    def _split_scope(self, nodeid: str) -> str:
-        file: str = super()._split_scope(nodeid)
-        return LONGEST[0] if file.startswith(LONGEST[0]) else file
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
-    """Choose how tests are spread over workers."""
-    return ByFile(config, log)
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the longest tests first, and leave the order as random as it is otherwise."""
-    items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
 
 
 @contextmanager

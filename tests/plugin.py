@@ -74,6 +74,11 @@ class Scheduling(LoadFileScheduling):
         super()._assign_work_unit(node)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of the one whole system together: between others it would start again."""
+    items.sort(key=lambda item: item.nodeid.startswith("tests/system/"))
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling | None:
     return Scheduling(config, log) if config.getoption("dist") == "loadfile" else None
