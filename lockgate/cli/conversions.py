@@ -76,11 +76,9 @@ def convert(
     with progress() as tell:
         table = samples.read_table(sample, drop=drop or [])
         fitted = estimators.load(estimator, tell=tell)
-        rows = samples.of_table(table, names=estimators.columns_of(fitted))
         made = estimators.convert(
-            fitted, rows.rows, features=rows.names, threshold=threshold,
-            tolerance=tolerance, golden=golden, tell=tell,
-        )  # fmt: skip
+            fitted, table, threshold=threshold, tolerance=tolerance, golden=golden, tell=tell
+        )
         tell(f"writing {onnx}")
         packing.write_files(onnx, made, content=made.onnx)
     proof = {"identical": made.identical, "largest_difference": made.largest_difference}

@@ -12,6 +12,8 @@ from lockgate.manifest import Document, Score, Signature, golden_file, tensor
 
 TOLERANCE = 1e-5
 GOLDEN = 20
+FEW_WORDS = 100
+"""Text of more different values has no categories: it is rather free."""
 Arrays = Mapping[str, NDArray[Any]]
 
 
@@ -92,6 +94,9 @@ def describe(
 
 def feature(name: str, column: NDArray[Any]) -> Document:
     """Describe a feature as a manifest does."""
+    if column.dtype.kind == "O":
+        found = sorted(set(column))
+        return {"name": name, **({"categories": found} if len(found) <= FEW_WORDS else {})}
     if column.dtype.kind not in "fiu":
         return {"name": name}
     there = column[~np.isnan(column)]

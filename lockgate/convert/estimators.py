@@ -7,23 +7,23 @@ from typing import Any
 
 import joblib
 import numpy as np
+import pyarrow as pa
 from numpy.typing import ArrayLike
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
-from lockgate.convert import forests, general
+from lockgate.convert import columns, forests, general
 from lockgate.convert.descriptions import (
     GOLDEN,
     TOLERANCE,
     Answered,
     Description,
     describe,
-    feature,
 )
-from lockgate.convert.forests import INPUT, Tell
+from lockgate.convert.forests import Tell
 from lockgate.convert.proof import Proof, first_line, open_model, prove, run
-from lockgate.convert.samples import Sample, of_rows
-from lockgate.errors import BadEstimator, BadSample
+from lockgate.convert.samples import Sample, of_rows, of_table
+from lockgate.errors import BadEstimator, BadSample, NotConvertible
 from lockgate.manifest import Document
 
 
@@ -64,23 +64,25 @@ def columns_of(estimator: Any) -> list[str] | None:
     return None if names is None else [str(name) for name in names]
 
 
-def to_onnx(estimator: Any, sample: ArrayLike, *, tolerance: float = TOLERANCE) -> bytes:
+def to_onnx(estimator: Any, sample: ArrayLike | pa.Table, *, tolerance: float = TOLERANCE) -> bytes:
     """Convert an estimator that was fitted, and prove it on a sample.
 
     Args:
-        sample: rows as the estimator takes them; they are rounded to float32, as agents do.
+        sample: rows as the estimator takes them, or a table that holds its columns, of pyarrow
+            or pandas; numbers are rounded to float32, as agents do.
         tolerance: by how much a probability or value may differ.
 
     Raises:
         NotConvertible: the converter cannot, or the estimator gives no score.
         NotEqual: the result answers differently; ``rows`` says where.
     """
-    return _proved(estimator, of_rows(sample), tolerance=tolerance, tell=lambda _: None)[0]
+    taken = _sample(estimator, sample, names=None)
+    return _proved(estimator, taken, tolerance=tolerance, tell=lambda _: None)[0]
 
 
 def convert(
     estimator: Any,
-    sample: ArrayLike,
+    sample: ArrayLike | pa.Table,
     *,
     features: Sequence[str] | None = None,
     threshold: float | None = 0.5,
@@ -91,17 +93,17 @@ def convert(
     """Do as ``to_onnx``, and prepare all that a manifest says of the model.
 
     Args:
-        features: names of the columns; ``f0``, ``f1`` and so on without.
+        features: names of columns that have none; ``f0``, ``f1`` and so on without.
         threshold: from where on the score means yes; None where it means nothing.
         golden: how many rows of the sample become golden transactions. They are spread
             over the scores, lowest and highest among them.
         tell: is given a line for each step.
     """
-    taken = of_rows(sample, names=features)
+    taken = _sample(estimator, sample, names=features)
     model, proof = _proved(estimator, taken, tolerance=tolerance, tell=tell)
     tell(f"describing {len(taken.names)} features")
     answered = Answered(
-        [_input(taken)], {INPUT: taken.rows}, [_output(proof)], {proof.output: proof.expected}
+        taken.inputs(), taken.tensors(), [_output(proof)], {proof.output: proof.expected}
     )
     described = describe(
         answered, output=proof.output, threshold=threshold, tolerance=tolerance, golden=golden
@@ -117,21 +119,37 @@ def convert(
     )
 
 
-def _proved(estimator: Any, sample: Sample, *, tolerance: float, tell: Tell) -> tuple[bytes, Proof]:
+def _sample(estimator: Any, given: ArrayLike | pa.Table, *, names: Sequence[str] | None) -> Sample:
+    """Take of a table what the estimator knows by name, or rows as they are."""
     _require_fitted(estimator)
-    width = getattr(estimator, "n_features_in_", sample.rows.shape[1])
-    if width != sample.rows.shape[1]:
+    known = columns_of(estimator)
+    if known is not None and hasattr(given, "__arrow_c_stream__"):
+        given = pa.table(given)
+    if not isinstance(given, pa.Table):
+        return of_rows(given, names=names)
+    if known is not None and columns.needed(estimator, given, names=known):
+        return columns.of_table(given, names=known)
+    return of_table(given, names=known)
+
+
+def _proved(estimator: Any, sample: Sample, *, tolerance: float, tell: Tell) -> tuple[bytes, Proof]:
+    found = len(sample.names)
+    if (width := getattr(estimator, "n_features_in_", found)) != found:
         name = type(estimator).__name__
-        raise BadSample(f"{name} takes {width} columns, the sample has {sample.rows.shape[1]}.")
+        raise BadSample(f"{name} takes {width} columns, the sample has {found}.")
     if forests.is_forest(estimator):
         model = forests.write(estimator, tell=tell)
     else:
         tell(f"converting {type(estimator).__name__}")
-        model = general.write(estimator, width=width)
+        model = general.write(estimator, takes=sample.tensors())
     tell(f"loading {len(model):,} bytes of ONNX")
     session = open_model(model)
     tell(f"proving on {len(sample):,} rows")
-    answers = run(session, {INPUT: sample.rows})
+    try:
+        answers = run(session, sample.tensors())
+    except Exception as error:
+        # The runtime has exceptions of its own, and no common class for them.
+        raise NotConvertible(f"The ONNX model refuses the sample: {first_line(error)}") from error
     return model, prove(estimator, answers, sample, tolerance=tolerance)
 
 
@@ -145,13 +163,6 @@ def _require_fitted(estimator: Any) -> None:
         raise BadEstimator(f"This {name} was not fitted.") from error
     except TypeError as error:
         raise BadEstimator(f"{name} is no estimator of scikit-learn.") from error
-
-
-def _input(sample: Sample) -> Document:
-    columns = zip(sample.names, sample.rows.T, strict=True)
-    features = [feature(name, column) for name, column in columns]
-    shape = [-1, len(sample.names)]
-    return {"name": INPUT, "datatype": "FP32", "shape": shape, "features": features}
 
 
 def _output(proof: Proof) -> Document:

@@ -34,10 +34,10 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from lockgate.convert import trees, wire
 from lockgate.convert.proof import PROBABILITIES, VALUES
+from lockgate.convert.samples import INPUT
 from lockgate.errors import NotConvertible
 
 Tell = Callable[[str], object]
-INPUT: Final = "X"
 DOMAIN: Final = "ai.onnx.ml"
 OPSETS: Final = {"": 21, DOMAIN: 5}
 IR_VERSION: Final = 10

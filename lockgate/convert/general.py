@@ -1,13 +1,16 @@
 """Estimators and pipelines through skl2onnx, which knows most of scikit-learn."""
 
+import warnings
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import onnx
 import skl2onnx
-from skl2onnx.common.data_types import FloatTensorType
+from numpy.typing import NDArray
+from skl2onnx.common.data_types import FloatTensorType, StringTensorType
+from sklearn.preprocessing import StandardScaler
 
-from lockgate.convert.forests import INPUT
 from lockgate.convert.proof import PROBABILITIES, VALUES, first_line
 from lockgate.errors import NotConvertible
 
@@ -17,21 +20,25 @@ MOST_NODES = 2_000_000
 on larger ensembles."""
 
 
-def write(estimator: Any, *, width: int) -> bytes:
-    """Write a fitted estimator as an ONNX model of one input of so many columns.
+def write(estimator: Any, *, takes: Mapping[str, NDArray[Any]]) -> bytes:
+    """Write a fitted estimator as an ONNX model that takes tensors like these, by name.
 
     Raises:
         NotConvertible: skl2onnx cannot.
     """
     _require_size(estimator)
-    options = {"zipmap": False} if hasattr(estimator, "predict_proba") else {}
+    # Dividing as scikit-learn does: a forest behind the scaler may not be a bit off.
+    options: dict[Any, dict[str, Any]] = {StandardScaler: {"div": "div"}}
+    if hasattr(estimator, "predict_proba"):
+        options[id(estimator)] = {"zipmap": False}
+    types = [(name, _type_of(values)) for name, values in takes.items()]
     try:
-        model = skl2onnx.to_onnx(
-            estimator,
-            initial_types=[(INPUT, FloatTensorType([None, width]))],
-            options={id(estimator): options} if options else None,
-            target_opset=OPSETS,
-        )
+        with warnings.catch_warnings():
+            # It reads attributes that scikit-learn will rename: nothing a trainer could mend.
+            warnings.simplefilter("ignore", FutureWarning)
+            model = skl2onnx.to_onnx(
+                estimator, initial_types=types, options=options, target_opset=OPSETS
+            )
     except Exception as error:
         # The converter raises whatever it comes across.
         name = type(estimator).__name__
@@ -41,8 +48,24 @@ def write(estimator: Any, *, width: int) -> bytes:
     model.opset_import.extend(
         onnx.helper.make_opsetid(domain, version) for domain, version in sorted(opsets.items())
     )
+    _rename(model.graph, list(takes))
     _widen(model.graph)
     return bytes(model.SerializeToString())
+
+
+def _type_of(values: NDArray[Any]) -> Any:
+    kind = FloatTensorType if values.dtype == np.float32 else StringTensorType
+    return kind([None, values.shape[1]])
+
+
+def _rename(graph: onnx.GraphProto, names: Sequence[str]) -> None:
+    """Give inputs the names they were meant to have: the converter knows no spaces."""
+    new = {tensor.name: name for tensor, name in zip(graph.input, names, strict=True)}
+    for tensor in graph.input:
+        tensor.name = new[tensor.name]
+    for node in graph.node:
+        for place, name in enumerate(node.input):
+            node.input[place] = new.get(name, name)
 
 
 def _widen(graph: onnx.GraphProto) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import onnxruntime
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from lockgate.convert.samples import Sample, listed
@@ -80,15 +81,15 @@ def prove(estimator: Any, answers: Answers, sample: Sample, *, tolerance: float)
         NotConvertible: it gives no score.
         NotEqual: the model answers differently; ``rows`` says where.
     """
-    if PROBABILITIES in answers:
-        expected = _asked(estimator.predict_proba, sample)
+    if PROBABILITIES in answers and hasattr(estimator, "predict_proba"):
+        expected = _asked(estimator.predict_proba, sample).astype(np.float64)
         wrong = _apart(expected, answers[PROBABILITIES]) > tolerance
         if _LABEL in answers:
-            labels = np.asarray(estimator.predict(sample.rows))
+            labels = _asked(estimator.predict, sample)
             wrong |= (labels != answers[_LABEL]) & ~_tied(expected, tolerance=tolerance)
         return judge(PROBABILITIES, expected, answers, wrong=wrong, tolerance=tolerance)
-    if VALUES in answers:
-        expected = _asked(estimator.predict, sample).reshape(len(sample), -1)
+    if VALUES in answers and hasattr(estimator, "predict"):
+        expected = _asked(estimator.predict, sample).astype(np.float64).reshape(len(sample), -1)
         found = answers[VALUES].reshape(len(sample), -1)
         # Values of a regression may be large: the tolerance is relative above one.
         wrong = (_apart(expected, found, relative=True)) > tolerance
@@ -144,15 +145,17 @@ def _tied(probabilities: NDArray[np.float64], *, tolerance: float) -> NDArray[np
     return tied
 
 
-def _asked(method: Any, sample: Sample) -> NDArray[np.float64]:
+def _asked(method: Any, sample: Sample) -> NDArray[Any]:
     try:
         with warnings.catch_warnings():
             # Fitted with names, it wonders about rows without: they are in its order.
             warnings.filterwarnings("ignore", "X does not have valid feature names", UserWarning)
-            return np.asarray(method(sample.rows), dtype=np.float64)
+            return np.asarray(method(sample.asked))
     except (ValueError, TypeError) as error:
-        missing = np.flatnonzero(np.isnan(sample.rows).any(axis=1))
+        missing = sample.missing()
         where = f" (numbers are missing in rows {listed(missing)})" if missing.size else ""
+        if isinstance(sample.asked, pa.Table):
+            where += " (it may want pandas, which is not installed here)"
         raise BadSample(f"The estimator refuses the sample: {first_line(error)}{where}") from error
 
 

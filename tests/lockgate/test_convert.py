@@ -6,11 +6,15 @@ import numpy as np
 import onnxruntime
 import pytest
 from sklearn.cluster import KMeans
-from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier
+from sklearn.ensemble import (
+    GradientBoostingClassifier,
+    RandomForestClassifier,
+    RandomForestRegressor,
+)
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
-from sklearn.svm import OneClassSVM
+from sklearn.svm import LinearSVC, OneClassSVM
 
 from lockgate import convert as package
 from lockgate.convert import convert, general, to_onnx
@@ -159,3 +163,30 @@ def test_names_and_columns_must_agree():
     estimator = LogisticRegression().fit(SAMPLE, LABELS)
     with pytest.raises(NotConvertible, match="2 names for 5 columns"):
         convert(estimator, SAMPLE, features=["a", "b"])
+
+
+@pytest.mark.parametrize(
+    "estimator", [LinearSVC(), StandardScaler()], ids=lambda e: type(e).__name__
+)
+def test_what_is_asked_otherwise_is_refused_with_a_code(estimator):
+    """Its ONNX model has an output of that name all the same."""
+    estimator.fit(SAMPLE, LABELS)
+    with pytest.raises(NotConvertible, match=r"^not_convertible: .* gives neither"):
+        to_onnx(estimator, SAMPLE)
+
+
+@pytest.mark.parametrize("forest", [RandomForestClassifier, RandomForestRegressor])
+def test_a_forest_behind_a_scaler_answers_the_same(forest):
+    """A scaler that multiplies is a bit off, and that is the other side of a threshold."""
+    rows = RANDOM.normal(size=(2_000, 6)).round(2).astype(np.float32)
+    target = (rows[:, 0] * 3 + rows[:, 1] ** 2).round(0)
+    pipeline = make_pipeline(StandardScaler(), forest(20, random_state=7, n_jobs=1))
+    pipeline.fit(rows.astype(np.float64), target)
+    assert to_onnx(pipeline, rows)
+
+
+def test_the_estimator_wonders_about_no_names_aloud(recwarn):
+    estimator = LogisticRegression().fit(SAMPLE, LABELS)
+    estimator.feature_names_in_ = np.array(list("abcde"), dtype=object)
+    to_onnx(estimator, SAMPLE)
+    assert [each for each in recwarn if "feature names" in str(each.message)] == []
