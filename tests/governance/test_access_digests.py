@@ -1,9 +1,16 @@
 """The access log is sealed by the hour, and a line changed afterwards is noticed."""
 
+import io
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.core.management import call_command
+from django.db import transaction
 
+from governance.actors import Actor
+from governance.audit import services as audit
+from governance.audit.actions import Action
 from governance.audit.models import Entry
 from governance.models import AccessLog
 from governance.services import access_digests
@@ -64,3 +71,46 @@ def test_a_line_that_was_tampered_with_is_noticed(tampering: str) -> None:
 def test_nothing_to_seal_is_nothing() -> None:
     assert seal(now=NOON) is None
     assert compare() == access_digests.Compared(0, 0, None, ())
+
+
+def verified(*options: str) -> tuple[int, str]:
+    out = io.StringIO()
+    try:
+        call_command("audit_verify", *options, stdout=out)
+    except SystemExit as end:
+        return int(str(end.code)), out.getvalue()
+    return 0, out.getvalue()
+
+
+def test_the_whole_log_is_verified_with_every_line_that_it_sealed() -> None:
+    first = line(5, "page=log")
+    seal(now=NOON + timedelta(hours=2))
+    line(2 * 60)
+    seal(now=NOON + timedelta(hours=4))
+    code, said = verified()
+    assert (code, "The access log is as it was sealed: 2 lines until" in said) == (0, True)
+
+    AccessLog.objects.filter(pk=first.pk).update(detail="page=desk")
+    entry = Entry.objects.filter(action="access_log.sealed").earliest("seq")
+    code, said = verified()
+    assert code == 1
+    reason = "the lines of the access log are not those it sealed"
+    assert f"First: entry {entry.seq}: {reason}" in said
+    code, said = verified("--json")
+    found = json.loads(said)
+    assert (code, found["ok"], found["findings"][0]["seq"]) == (1, False, entry.seq)
+    assert found["access_log"]["digests"] == 2
+
+
+@pytest.mark.parametrize("said", [{}, {"since": 1, "until": 2}, {"since": "noon", "until": ""}])
+def test_a_digest_that_cannot_be_read_is_named(said: dict[str, object]) -> None:
+    """Who owns the database can write anything there; the check goes on."""
+    with transaction.atomic():
+        audit.record(
+            Action.ACCESS_LOG_SEALED,
+            actor=Actor.from_task(access_digests.TASK),
+            object="system",
+            subject="access_log:2026-11-20T13:00:00.000000Z",
+            details=said,
+        )
+    assert compare().wrong == (Entry.objects.get(action="access_log.sealed").seq,)
