@@ -163,6 +163,7 @@ class World:
                 object=f"model:{model}",
                 subject=f"model:{registered.pk}",
                 model=model,
+                details={"owner": registered.owner, "purpose": registered.purpose},
             )
         number = registered.versions.count() + 1
         manifest = {"model": model, "number": number, "score": {"threshold": 0.5}, **extra}
@@ -185,6 +186,11 @@ class World:
             subject=f"version:{version.pk}",
             model=model,
             version=number,
+            details={
+                "digest": version.digest,
+                "authors": version.authors,
+                "files": [{"path": "model.onnx", "sha256": file.pk}],
+            },
         )
         return version
 

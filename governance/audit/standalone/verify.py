@@ -29,8 +29,9 @@ import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 SCHEMA = "lockgate.audit-bundle/1"
 STATEMENTS = "lockgate.statements/1"
@@ -799,6 +800,7 @@ def _plain(quoted: bytes) -> str:
 # -- The report, held against the entries it names ---------------------------------------
 
 CITING = ("lockgate.lineage/1", "lockgate.lineage-scope/1")
+SAMPLE = "lockgate.audit-sample/1"
 OPEN = {"not supplied", "none", "unknown", "erased", "all", "every tier", "goes on"}
 """What a report says where an entry says nothing."""
 WHO = ("by", "account", "granted_by")
@@ -915,6 +917,782 @@ def _filled(value: Any) -> Any:
     return "not supplied" if value is None or value == "" else value
 
 
+# -- A version's report, derived from the entries ------------------------------------------
+
+SECTIONS = {
+    *("schema", "header", "inventory", "artifact", "origin", "validation", "dark_evidence"),
+    *("lifecycle", "deployment_record", "aftermath", "access", "retirement", "completeness"),
+    *("controls", "proof"),
+}
+REQUEST_ENDS = {
+    "request.rejected": "rejected", "request.withdrawn": "withdrawn", "request.voided": "voided",
+    "request.expired": "expired", "request.executed": "done", "request.superseded": "superseded",
+}  # fmt: skip
+STEERED = ("rollout.paused", "rollout.resumed", "rollout.aborted")
+ALONE = ("break_glass", "rollback", "stop")
+APART = (
+    *({"requester", "approver"}, {"author", "approver"}, {"requester", "waiver"}),
+    *({"author", "waiver"}, {"requester", "reviewer"}, {"author", "reviewer"}),
+    {"executor", "reviewer"},
+)
+"""Duties that one person may not have in one change."""
+ON_HOSTS = ("agent.rolled_back", "agent.resumed")
+INCIDENTS = ("incident.opened", "incident.closed")
+GONE = ("agent.left", "agent.evicted", "agent.decommissioned")
+SERVES = "agent.changed_serving"
+DARK_GATES = ("dark_pairs", "dark_comparison", "dark_limit", "dark_first", "latency")
+LISTED = (
+    ("attempt.refused", ("lifecycle", "refused")),
+    ("version.attested", ("validation", "reports")),
+    ("finding.recorded", ("validation", "findings")),
+    ("waiver.given", ("dark_evidence", "waivers")),
+    ("version.reviewed", ("aftermath", "live_reviews")),
+)
+"""Every entry of the version with this action has its row there."""
+GAPS = (
+    *("access.log_reads", "aftermath.drift", "artifact.provenance"),
+    *("dark_evidence.periods.expected", "dark_evidence.periods.dropped"),
+    *("dark_evidence.periods.coverage", "retirement.retired.retained_until"),
+    "retirement.retired.agents.files_removed",
+)
+"""What no entry tells: a report has a word for it there, and nothing else."""
+ADDED = ("exposure", "limitations", "vendor", "downstream", "retention")
+MOST_TOLD = 1_000_000
+
+
+class Told(NamedTuple):
+    """One entry that a version's report says something from."""
+
+    seq: int
+    at: str
+    action: str
+    kind: str
+    subject: str
+    environment: str
+    request: str
+    version: int | None
+    facts: dict[str, Any]
+    erased: bool
+
+    def text(self, name: str) -> str:
+        """One text of the payload, as a report writes it."""
+        value = self.facts.get(name)
+        return "erased" if self.erased else "" if value is None else str(value)
+
+    @property
+    def id(self) -> str:
+        """The id of what the entry is about."""
+        return self.subject.partition(":")[2]
+
+
+class Life:
+    """Which rows a version's report has to have, and what it puts together of several entries.
+
+    ``Cited`` holds each row against the entry that it names. This holds that no row was left
+    out, put in, put elsewhere or taken off its entry, by doing again what the report does:
+    entries in, rows out. Entries after the report's size are of no concern to it.
+    """
+
+    def __init__(self, report: Any, cited: Cited, *, sealed: int) -> None:
+        is_known = isinstance(report, dict) and report.get("schema") == CITING[0]
+        self.body: dict[str, Any] | None = report.get("body") if is_known else None
+        self.cited = cited
+        self.subjects: set[str] = set()
+        self.chain: list[tuple[int, str]] = []
+        self.seen: dict[int, tuple[str, str]] = {}
+        self.own: list[Told] = []
+        self.beside: list[Told] = []
+        self.others: list[Told] = []
+        self.last: tuple[int, str, str] = (0, "", "")
+        if is_known:
+            with _shaped():
+                header = report["body"]["header"]
+                self.size, scope = int(header["log"]["size"]), header["scope"]
+                self.object, self.version = f"model:{scope['model']}", int(scope["version"])
+                if not 0 < self.size <= sealed:
+                    raise Tampered(f"the report is of {self.size} entries, and {sealed} are sealed")
+
+    def take(self, fields: Fields, payload: bytes | None, linked: bytes) -> None:
+        """Keep one entry, if the report is one that tells of it."""
+        seq = int(fields[13])
+        if self.body is None or seq > self.size:
+            return
+        if len(self.seen) >= MOST_TOLD:
+            raise Undecided(f"a report of more than {MOST_TOLD} entries is not read")
+        self.seen[seq] = linked.decode(), fields[9].decode()
+        self.last = (seq, fields[3].decode(), linked.decode())
+        action, subject = fields[0].decode(), fields[14].decode()
+        version = int(fields[6]) if fields[6] != b"null" else None
+        is_chain = fields[7].decode() == self.object
+        is_own = is_chain and (version == self.version or subject in self.subjects)
+        is_own |= is_chain and subject.startswith("model:")
+        if is_own and subject.startswith(("version:", "request:")):
+            self.subjects.add(subject)  # Not every later entry about it names the version.
+        if is_chain:
+            self.chain.append((seq, action))
+        if is_own or not is_chain or action in ("request.opened", *INCIDENTS, *ON_HOSTS):
+            kept = self.own if is_own else self.beside if is_chain else self.others
+            kept.append(
+                Told(
+                    seq, fields[3].decode(), action, fields[2].decode(), subject,
+                    _plain(fields[4]), _plain(fields[12]), version,
+                    _payload_of(payload, fields), payload is None,
+                )
+            )  # fmt: skip
+
+    def close(self) -> None:
+        """Hold the whole body against the entries."""
+        if self.body is None:
+            return
+        with _shaped():
+            for name in sorted(SECTIONS ^ set(self.body)):
+                what = "lacks its section" if name in SECTIONS else "has a strange section"
+                raise Tampered(f"the report {what} {_shown(name)}")
+            self._identity()
+            self._completeness()
+            requests = self._lifecycle()
+            self._listed()
+            self._dark(requests)
+            self._agents(requests)
+            self._aftermath(requests)
+            self._access(requests)
+            self._controls()
+            for where in GAPS:
+                _is_open(self.body, where.split("."), where)
+
+    def _first(self, action: str) -> Told | None:
+        return next((one for one in self.own if one.action == action), None)
+
+    def _of(self, action: str) -> list[Told]:
+        return [one for one in self.own if one.action == action]
+
+    def _hold(self, where: str, derived: Any) -> None:
+        """Compare one place of the body with what follows from the entries."""
+        said: Any = self.body
+        for name in where.split("."):
+            said = said[name]
+        _same(said, _filled(derived) if derived not in ({}, None, "") else said, f"body.{where}")
+        if derived in ({}, None, "") and not (isinstance(said, str) and said in OPEN):
+            raise Tampered(f"the report's body.{where} says something that no entry says")
+
+    # What it is
+
+    def _identity(self) -> None:
+        made, model = self._first("version.registered"), self._first("model.registered")
+        if made is None or model is None:
+            raise Tampered(f"version {self.version} of {_shown(self.object)} is not in the log")
+        since = next(one.at for one in self.own if one.version == self.version)
+        self.since = since
+        self.places = sorted({one.environment for one in self.own if one.environment})
+        self.digest = made.facts.get("digest") or self._body("header.scope.digest")
+        self._hold("header.scope.from", since)
+        self._hold("header.scope.environments", self.places)
+        if self.last[0] == self.size:
+            self._hold("header.scope.as_of", self.last[1])
+            self._hold("header.log.head", self.last[2])
+        self._hold("proof.head.size", self.size)
+        self._hold("proof.head.hash", self._body("header.log.head"))
+        self._hold("inventory.model", self.object.partition(":")[2])
+        self._hold("inventory.version", self.version)
+        self._hold("inventory.model_id", model.id)
+        self._registered(made, model)
+        self._inspected()
+        self._cards()
+        states: dict[str, Any] = {}
+        for one in self.own:
+            if one.action.startswith("deployment."):
+                states[one.environment] = {
+                    "state": one.text("state"), "role": one.text("role") or "none",
+                    "since": one.at, "entry": one.seq,
+                }  # fmt: skip
+        self.states = states
+        self._hold("inventory.states", states)
+
+    def _registered(self, made: Told, model: Told) -> None:
+        """What the entries of the registrations say, as far as it was not erased."""
+        for place in ("header.scope.digest", "inventory.digest", "artifact.manifest.sha256"):
+            self._hold(place, self.digest)
+        if "authors" in made.facts:
+            self._hold("inventory.developers", made.facts["authors"])
+        if "files" in made.facts:
+            said = [[file["path"], file["sha256"]] for file in self._body("artifact.files")]
+            true = [[file["path"], file["sha256"]] for file in made.facts["files"]]
+            _same(sorted(said), sorted(true), "body.artifact.files")
+        for name in ("owner", "purpose", "risk_tier", "regimes", "group", "latency_budget_ms"):
+            if name in model.facts:
+                where = f"the report's body.inventory.{name}"
+                _agree(self._body(f"inventory.{name}"), model.facts[name], where)
+
+    def _inspected(self) -> None:
+        inspected = self._of("version.inspected")
+        if not inspected:
+            self._hold("artifact.inspection.status", "inspecting")
+        elif not inspected[-1].erased:
+            self._hold("artifact.inspection.status", inspected[-1].text("status"))
+
+    def _cards(self) -> None:
+        """What model cards added is what the newest of them says, by its document."""
+        cards = [one for one in self._of("version.attested") if one.text("kind") == "model_card"]
+        for name in ADDED:
+            found: Any = ""
+            for one in cards:
+                document = self.cited.documents.get(one.text("sha256"))
+                value = document.get(name) if isinstance(document, dict) else None
+                if value not in (None, "", [], {}):
+                    found = {"said": value, "added_by_entry": one.seq}
+            self._hold(f"inventory.{name}", found)
+        later = [one.seq for one in self._of("version.attested") if one.text("kind") == "lineage"]
+        rows = self._body("origin.added_later")
+        _in_turn([] if rows == "not supplied" else rows, later, "origin.added_later")
+
+    def _body(self, where: str) -> Any:
+        said: Any = self.body
+        for name in where.split("."):
+            said = said[name]
+        return said
+
+    def _completeness(self) -> None:
+        own = [one.seq for one in self.own]
+        _in_turn(self._body("lifecycle.timeline"), own, "lifecycle.timeline")
+        self._hold("completeness.object", self.object)
+        self._hold("completeness.entries_of_the_model", len(self.chain))
+        self._hold("completeness.first", 1)
+        self._hold("completeness.last", len(self.chain))
+        self._hold("completeness.is_gapless", derived=True)
+        beside = len(self._body("proof.payloads")) - len(own)
+        self._hold("completeness.entries_beside", beside)
+        self._hold("completeness.entries_of_this_version", len(own))
+        self._hold("completeness.by_action", dict(Counter(one.action for one in self.own)))
+        self._hold(
+            "completeness.model_by_action", dict(Counter(action for _, action in self.chain))
+        )
+        _in_turn(self._body("proof.chain"), [seq for seq, _ in self.chain], "proof.chain", "seq")
+        for row in (*self._body("proof.chain"), *self._body("proof.others")):
+            leaf = sha256(b"\0" + row["leaf"].encode()).hexdigest()
+            if {leaf, row["hash"]} != {self.seen[row["seq"]][0]}:
+                raise Tampered("entry {}: the report gives another one".format(row["seq"]))
+        for row in self._body("proof.payloads"):
+            salted = b"" if row["salt"] == "erased" else bytes.fromhex(row["salt"])
+            given = sha256(salted + row["payload"].encode()).hexdigest()
+            if salted and given != self.seen[row["seq"]][1]:
+                raise Tampered("entry {}: the report gives another payload".format(row["seq"]))
+
+    # What was decided
+
+    def _lifecycle(self) -> list[dict[str, Any]]:
+        grouped: dict[str, list[Told]] = {}
+        for one in self.own:
+            if one.request:
+                grouped.setdefault(one.request, []).append(one)
+        mine = {
+            pk: found
+            for pk, found in grouped.items()
+            if any(one.action == "request.opened" for one in found)
+        }
+        opened = {
+            pk: next(one for one in found if one.action == "request.opened")
+            for pk, found in mine.items()
+        }
+        rows: list[dict[str, Any]] = self._body("lifecycle.requests")
+        _in_turn(rows, [one.seq for one in opened.values()], "lifecycle.requests")
+        for row, (pk, found) in zip(rows, mine.items()):  # noqa: B905 - 3.9 has no strict
+            _request_holds(row, opened[pk], found)
+        others = set(grouped) - set(mine)
+        self.moved = [
+            one for one in self.beside if one.action == "request.opened" and one.request in others
+        ]
+        moved = self._body("lifecycle.moved_by_others")
+        _in_turn(moved, [one.seq for one in self.moved], "lifecycle.moved_by_others")
+        _same([row["id"] for row in moved], [one.request for one in self.moved],
+              "body.lifecycle.moved_by_others")  # fmt: skip
+        for row, one in zip(self._body("lifecycle.timeline"), self.own):  # noqa: B905
+            _agree(row["state"], one.text("state"), f"entry {one.seq}: the state it led to")
+        self.opened = opened
+        self._proof()
+        return rows
+
+    def _proof(self) -> None:
+        """The annex has what the report is made from, and documents of what it tells of."""
+        others = [one.seq for one in self.others if one.action != "payload.erased"]
+        _in_turn(self._body("proof.others"), others, "proof.others", "seq")
+        beside = [one.seq for one in self.beside if one.action in (*INCIDENTS, *ON_HOSTS)]
+        used = {*(one.seq for one in (*self.own, *self.moved)), *beside, *others}
+        _in_turn(self._body("proof.payloads"), sorted(used), "proof.payloads", "seq")
+        known = {("evidence", f"request:{pk}") for pk in self.opened}
+        known |= {(one.text("kind"), one.subject) for one in self._of("version.attested")}
+        for row in self._body("proof.documents"):
+            if (row["what"], row["subject"]) not in known:
+                raise Tampered("the report's documents are of {}".format(_shown(row["subject"])))
+
+    def _listed(self) -> None:
+        for action, (section, name) in LISTED:
+            true = [one.seq for one in self._of(action)]
+            _in_turn(self._body(f"{section}.{name}"), true, f"{section}.{name}")
+        closed = {one.subject: one.seq for one in self._of("finding.closed")}
+        ends = [closed.get(one.subject) for one in self._of("finding.recorded")]
+        _ends_so(self._body("validation.findings"), "closed", ends, "validation.findings")
+        reports = self._body("validation.reports")
+        for row, one in zip(reports, self._of("version.attested")):  # noqa: B905
+            by = one.facts.get("by_author")
+            independent: Any = not by if isinstance(by, bool) else "unknown"
+            _same(row["independent"], independent, "body.validation.reports.independent")
+        found = {
+            str(person)
+            for row in reports
+            if row["kind"] == "validation_report" and row["independent"] is True
+            for person in (row["persons"] if isinstance(row["persons"], list) else [])
+        }
+        self._hold("inventory.validator", sorted(found) or "")
+        published = [one.seq for one in self.others if one.action == "policy.published"]
+        _in_turn(self._body("header.policies"), published, "header.policies")
+
+    def _dark(self, requests: list[dict[str, Any]]) -> None:
+        where = "dark_evidence.periods"
+        rows, true = self._body(where), self._dark_periods()
+        _in_turn(rows, [period["began_by"] for period in true], where, name="began_by")
+        told = set()
+        for row, period in zip(rows, true):  # noqa: B905 - 3.9 has no strict
+            _same({name: row[name] for name in period}, _filled(period), where)
+            judged = [
+                verdict
+                for asked in requests
+                if asked["environment"] == period["environment"] and period["from"] <= asked["at"]
+                and (period["until"] == "goes on" or asked["at"] <= period["until"])
+                for verdict in _verdicts(asked)
+            ]  # fmt: skip
+            told |= {(one["request"], one["gate"]) for one in judged}
+            _same(row["judged"], judged, f"{where}.judged")
+            here = [w for w in self._body("dark_evidence.waivers")
+                    if w["environment"] == period["environment"]]  # fmt: skip
+            _same(row["waivers"], here, f"{where}.waivers")
+        elsewhere = [v for asked in requests for v in _verdicts(asked)
+                     if (v["request"], v["gate"]) not in told]  # fmt: skip
+        self._hold("dark_evidence.judged_otherwise", elsewhere)
+        for row, one in zip(self._body("dark_evidence.waivers"), self._of("waiver.given")):  # noqa: B905
+            counted = [
+                asked["id"]
+                for asked in requests
+                for gate in asked["gates"]
+                for facts in [gate["facts"]]
+                if isinstance(facts, dict) and str(facts.get("waiver", "")) == one.id
+            ]
+            _same(row["counted_for"], counted, "body.dark_evidence.waivers.counted_for")
+            _agree(row["until"], one.text("expires_at"), f"entry {one.seq}: the waiver's end")
+
+    def _dark_periods(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        running: dict[str, dict[str, Any]] = {}
+        for one in self.own:
+            if not one.action.startswith("deployment."):
+                continue
+            is_dark, before = one.text("state") == "dark", running.get(one.environment)
+            if is_dark and before is None:
+                shares = [
+                    each.facts.get("mirror_fraction") for each in self.others
+                    if each.action == "target.defined" and each.environment == one.environment
+                    and each.seq < one.seq and each.facts.get("mirror_fraction")
+                ]  # fmt: skip
+                running[one.environment] = {
+                    "environment": one.environment, "from": one.at, "began_by": one.seq,
+                    "until": "goes on", "ended_by": "none", "then": "dark",
+                    "mirrored_share": shares[-1] if shares else "",
+                }  # fmt: skip
+                found.append(running[one.environment])
+            elif before is not None and not is_dark:
+                then = one.text("role") or one.text("state")
+                running.pop(one.environment).update(until=one.at, ended_by=one.seq, then=then)
+        return found
+
+    # What ran
+
+    def _agents(self, requests: list[dict[str, Any]]) -> None:
+        where = "deployment_record.serving"
+        served = self.served = self._served()
+        _in_turn(self._body(where), [r["began_by"] for r in served], where, name="began_by")
+        _same(self._body(where), _filled(served), f"body.{where}")
+        self._hold("deployment_record.unknown", self._gaps())
+        kinds = {asked["id"]: asked["kind"] for asked in requests}
+        attempts: dict[str, list[Told]] = {}
+        for one in self.own:
+            if one.action.startswith("rollout."):
+                attempts.setdefault(one.id, []).append(one)
+        rows = self._body("deployment_record.rollouts")
+        tiers = {"deploy_dark": "dark", "retire": "dark"}
+        true = [
+            [pk, of[0].request, of[0].environment, tiers.get(kinds.get(of[0].request, ""), "live")]
+            for pk, of in attempts.items()
+        ]
+        said = [
+            [row[name] for name in ("rollout", "request", "environment", "tier")] for row in rows
+        ]
+        _same(said, true, "body.deployment_record.rollouts")
+        spans = []
+        for row, found in zip(rows, attempts.values()):  # noqa: B905 - 3.9 has no strict
+            attempt = f"entry {found[0].seq}: the rollout's attempt"
+            _agree(row["attempt"], found[0].facts.get("attempt"), attempt)
+            where = "deployment_record.rollouts.steps"
+            _in_turn(row["steps"], [one.seq for one in found], where)
+            given = [g for one in found for g in [one.facts.get("generation")] if type(g) is int]
+            if given:
+                spans.append((row["environment"], row["tier"], min(given), max(given)))
+        refused = [
+            one.seq
+            for one in self.others
+            for generation in [one.facts.get("generation")]
+            if one.action == "agent.refused_state" and type(generation) is int
+            for place in [(one.environment, one.text("tier"))]
+            if any(place == span[:2] and span[2] <= generation <= span[3] for span in spans)
+        ]
+        where = "deployment_record.refused_states"
+        _in_turn(self._body(where), refused, where)
+
+    def _served(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        running: dict[tuple[str, str], dict[str, Any]] = {}
+        for one in self.others:
+            if one.action != SERVES and one.action not in GONE:
+                continue
+            after = one.facts.get("after") if one.action == SERVES else None
+            now = {
+                str(row.get("role"))
+                for row in (after if isinstance(after, list) else [])
+                if isinstance(row, dict) and row.get("digest") == self.digest
+            }
+            for key in [key for key in running if key[0] == one.subject and key[1] not in now]:
+                running.pop(key).update(until=one.at, ended_by=one.seq)
+            for role in sorted(now):
+                if (one.subject, role) not in running:
+                    running[one.subject, role] = {
+                        "agent": one.text("name"), "agent_id": one.id,
+                        "environment": one.environment, "role": role,
+                        "generation": one.facts.get("generation"), "from": one.at,
+                        "began_by": one.seq, "until": "goes on", "ended_by": "none",
+                    }  # fmt: skip
+                    found.append(running[one.subject, role])
+        return found
+
+    def _gaps(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        running: dict[str, dict[str, Any]] = {}
+        spoken: dict[str, str] = {}
+        for one in self.others:
+            if one.action != SERVES and one.action not in GONE:
+                continue
+            if one.subject in running:
+                running.pop(one.subject)["until"] = one.at
+            why = _why_unknown(one, held=one.subject in spoken)
+            if why:
+                running[one.subject] = _gap(one, why, since=one.at, until="goes on")
+                found.append(running[one.subject])
+            elif one.facts.get("changes"):
+                why = "one entry stands for {} changes".format(one.facts["changes"])
+                found.append(_gap(one, why, since=spoken.get(one.subject, one.at), until=one.at))
+            if one.action == SERVES:
+                spoken[one.subject] = one.at
+        why = "rolled back on its host while unheard"
+        found += [
+            _gap(one, why, since=one.text("began_at"), until=one.at)
+            for one in self._of("agent.rolled_back")
+            if one.facts.get("began_at")
+        ]
+        return sorted(found, key=lambda row: int(row["entry"]))
+
+    # What became of it
+
+    def _aftermath(self, requests: list[dict[str, Any]]) -> None:
+        reviews = [review for row in requests if isinstance(row["break_glass"], dict)
+                   for review in row["break_glass"]["review"]]  # fmt: skip
+        where = "aftermath.reviews"
+        _in_turn(self._body(where), [review["entry"] for review in reviews], where)
+        rows, true = self._body("aftermath.rollbacks"), self._rollbacks()
+        _in_turn(rows, [seq for seq, *_ in true], "aftermath.rollbacks")
+        said = [[row["entry"], row["way"], row["direction"]] for row in rows]
+        _same(said, true, "body.aftermath.rollbacks")
+        reviewed = self._of("version.reviewed")
+        if not (reviewed and reviewed[-1].erased):
+            self._hold(
+                "aftermath.next_review", reviewed[-1].facts.get("next_by") if reviewed else ""
+            )
+        self._incidents()
+        rows = self._body("retirement")
+        said = [[row["environment"], row["state"]] for row in rows]
+        _same(said, [[p, s["state"]] for p, s in self.states.items()], "body.retirement")
+        retired = [s["entry"] if s["state"] == "retired" else None for s in self.states.values()]
+        _ends_so(rows, "retired", retired, "retirement")
+        for row in rows:
+            if isinstance(row["retired"], dict):
+                self._left(row["retired"], row["environment"])
+
+    def _left(self, said: dict[str, Any], place: str) -> None:
+        """How a version left a place: replaced by what, and until when it answered there."""
+        last = next(one for one in self.own if one.seq == said["entry"])
+        here = [row for row in self.served if row["environment"] == place]
+        ends = [row["until"] for row in here]
+        agents = {(row["agent_id"], row["role"]): row for row in here}
+        because = next((one for one in self.moved if one.request == last.request), None)
+        asked = because or self.opened.get(last.request)
+        signed = [
+            one.text("name")
+            for one in self.own
+            if one.request == last.request and one.subject.startswith("approval:")
+        ]
+        true: dict[str, Any] = {
+            "last_scoring": "goes on"
+            if "goes on" in ends
+            else max(ends or [""]) or "never, by what agents said",
+            "held_for_rollback": last.text("hold") or "unknown",
+            "replaced_by_version": because.version if because else "none",
+            "signed_by": [] if because else signed,
+        }
+        _same({name: said[name] for name in true}, true, "body.retirement.retired")
+        rows = [[row["agent"], row["answered_until"], row["entry"]] for row in said["agents"]]
+        ended = [[row["agent"], row["until"], row["ended_by"]] for row in agents.values()]
+        _same(rows, ended, "body.retirement.retired.agents")
+        _ends_so([said], "because", [asked.seq if asked else None], "retirement")
+
+    def _rollbacks(self) -> list[list[Any]]:
+        last = {one.request: one for one in self.moved if one.text("kind") == "rollback"}
+        found = [[one.seq, "manual", "to another version"] for one in last.values()]
+        for one in self.own:
+            asked = self.opened.get(one.request)
+            kind = asked.text("kind") if asked else ""
+            if one.action == "request.opened" and one.text("kind") == "rollback":
+                found.append([one.seq, "manual", "to this version"])
+            elif one.action in ("deployment.retired", "deployment.recalled") and (
+                kind in ("promote", "break_glass")
+            ):
+                if one.facts.get("why"):
+                    found.append([one.seq, "automatic", "away from this version"])
+            elif one.action == "deployment.restored" and one.facts.get("why"):
+                found.append([one.seq, "automatic", "to this version"])
+        for these, direction in (
+            (self.own, "to this version"),
+            (self.beside, "to another version"),
+        ):
+            found += [
+                [one.seq, "local, ended" if one.action == "agent.resumed" else "local", direction]
+                for one in these
+                if one.action in ON_HOSTS
+            ]
+        return sorted(found, key=lambda row: int(row[0]))
+
+    def _incidents(self) -> None:
+        found: dict[str, list[Told]] = {}
+        model = {one.seq for one in self.beside}
+        for one in sorted((*self.beside, *self.others), key=lambda each: each.seq):
+            if one.action == "incident.opened" and (
+                one.seq in model or one.environment in self.places
+            ):
+                found[one.subject] = [one]
+            elif one.action == "incident.closed" and one.subject in found:
+                found[one.subject] = [found[one.subject][0], one]
+        known = [each for each in found.values() if len(each) == 1 or each[1].at >= self.since]
+        where = "aftermath.incidents"
+        _in_turn(self._body(where), [each[0].seq for each in known], where)
+        said = [[row["incident"], row["with"]] for row in self._body(where)]
+        true = [
+            [each[0].id, "the model" if each[0].seq in model else "the environment"]
+            for each in known
+        ]
+        _same(said, true, f"body.{where}")
+        ends = [each[1].seq if len(each) > 1 else None for each in known]
+        _ends_so(self._body(where), "closed", ends, where)
+
+    # Who could, and who did
+
+    def _access(self, requests: list[dict[str, Any]]) -> None:
+        group = self._body("inventory.group").replace("none", "")
+        held: dict[str, dict[str, Any]] = {}
+        for one in self.others:
+            is_here = one.environment in self.places or not one.environment
+            if one.action == "role.granted" and is_here and one.text("group") in ("", group):
+                held[one.subject] = {
+                    "binding": one.id, "entry": one.seq, "environment": one.environment or "all",
+                    "group": one.text("group") or "all", "from": one.at, "until": "goes on",
+                    "revoked": None,
+                }  # fmt: skip
+            elif one.action == "role.revoked" and one.subject in held:
+                held[one.subject].update(until=one.at, revoked=one.seq)
+        true = [row for row in held.values() if row["until"] >= self.since]
+        rows = self._body("access.roles")
+        _in_turn(rows, [row["entry"] for row in true], "access.roles")
+        _ends_so(rows, "revoked", [row.pop("revoked") for row in true], "access.roles")
+        said = [{name: row[name] for name in each} for row, each in zip(rows, true)]  # noqa: B905
+        _same(said, true, "body.access.roles")
+        tokens = [one.seq for one in self.others if one.action.startswith("token.")]
+        _in_turn(self._body("access.tokens"), tokens, "access.tokens")
+        duties = self._body("access.duties")
+        _same([row["request"] for row in duties], [row["id"] for row in requests],
+              "body.access.duties")  # fmt: skip
+        for row, asked in zip(duties, requests):  # noqa: B905 - 3.9 has no strict
+            _duties_hold(row, asked, self._body("dark_evidence.waivers"))
+
+    def _controls(self) -> None:
+        for row in self._body("controls"):
+            if row["this_report"] not in ("supports", "not covered"):
+                raise Tampered("the report's body.controls say more than that it supports")
+            for seq in row["entries"]:
+                if seq not in self.seen:
+                    raise Tampered(
+                        f"the report's body.controls name entry {seq}, which is not there"
+                    )
+
+
+def _why_unknown(one: Told, *, held: bool) -> str:
+    if one.erased:
+        return "what it said was erased"
+    if one.action == "agent.evicted" and held:
+        return "it was evicted, and answers unseen whoever still calls it"
+    return ""
+
+
+def _gap(one: Told, why: str, *, since: str, until: str) -> dict[str, Any]:
+    return {
+        "agent": one.text("name"), "agent_id": one.id, "environment": one.environment,
+        "from": since, "until": until, "why": why, "entry": one.seq,
+    }  # fmt: skip
+
+
+def _request_holds(row: dict[str, Any], opened: Told, found: list[Told]) -> None:
+    """Hold what a report puts together of a request's entries."""
+    where = f"entry {opened.seq}: the request's"
+    _same(row["id"], opened.request, f"{where} id")
+    _same(row["entries"], [one.seq for one in found], f"{where} entries")
+    signed = [one for one in found if one.subject.startswith("approval:")]
+    _in_turn(row["approvals"], [one.seq for one in signed], "lifecycle.requests.approvals")
+    for given, one in zip(row["approvals"], signed):  # noqa: B905 - 3.9 has no strict
+        decision = "reject" if one.action == "request.rejected" else "approve"
+        _same(given["decision"], decision, f"entry {one.seq}: the signature's decision")
+        for name in ("name", "person", "role", "meaning", "comment", "content_hash", "method"):
+            _agree(given[name], one.text(name), f"entry {one.seq}: the signature's {name}")
+    ended: list[Any] = ["not settled", None]
+    for one in found:
+        if one.subject.startswith("request:") and one.action in REQUEST_ENDS:
+            ended = [REQUEST_ENDS[one.action], one.seq]
+        elif one.action == "request.failed" and one.text("state") == "failed":
+            ended = ["failed", one.seq]
+    _same([row["end"]["state"], row["end"].get("entry")], ended, f"{where} end")
+    content = opened.facts.get("content")
+    _agree(row["content"], content if isinstance(content, dict) else "", f"{where} content")
+    if isinstance(content, dict):
+        _same(row["evidence_is_sealed"], bool(content), f"{where} evidence_is_sealed")
+    if not isinstance(row["gates"], list):
+        raise Tampered(f"{where} gates are not there")
+    _kept_apart(row, opened, found, [one.text("person") for one in signed])
+    if opened.text("kind") != "break_glass":
+        _same(row["break_glass"], "none", f"{where} break_glass")
+        return
+    reviews = [one.seq for one in found if one.action == "request.reviewed"]
+    _in_turn(row["break_glass"]["review"], reviews, "lifecycle.requests.break_glass.review")
+    for name in ("skipped", "review_due_at"):
+        _agree(row["break_glass"][name], opened.facts.get(name), f"{where} {name}")
+
+
+def _kept_apart(row: dict[str, Any], opened: Told, found: list[Told], signed: list[str]) -> None:
+    said, where = row["segregation"], f"entry {opened.seq}: the request's segregation"
+    kind = opened.text("kind")
+    by = [one.text("actor") for one in found if one.action in STEERED and one.kind == "user"]
+    by += [one.text("actor") for one in found if kind in ALONE and one.action == "request.opened"]
+    apart = not set(signed) & set(said["involved"]) and len(signed) == len(set(signed))
+    true = {"signed": signed, "executed_by": sorted(set(by)),
+            "holds": apart and kind != "break_glass"}  # fmt: skip
+    _same({name: said[name] for name in true}, true, where)
+    if not set(said["authors"]) <= set(said["involved"]):
+        raise Tampered(f"{where} leaves an author out")
+
+
+def _duties_hold(row: dict[str, Any], asked: dict[str, Any], waivers: list[dict[str, Any]]) -> None:
+    kept, alone = asked["segregation"], asked["break_glass"]
+    others = sorted(set(kept["involved"]) - set(kept["authors"]))
+    by_duty = {
+        "requester": others or [asked["by"]["name"]],
+        "author": kept["authors"],
+        "approver": kept["signed"],
+        "waiver": [each["person"] for each in waivers if asked["id"] in each["counted_for"]],
+        "executor": kept["executed_by"],
+        "reviewer": [each["person"] for each in alone["review"]] if isinstance(alone, dict) else [],
+    }
+    overlaps = [
+        {
+            "person": person,
+            "duties": duties,
+            "is_breach": any(pair <= set(duties) for pair in APART),
+        }
+        for person in sorted({name for names in by_duty.values() for name in names} - {""})
+        for duties in [[duty for duty, names in by_duty.items() if person in names]]
+        if len(duties) > 1
+    ]
+    breach = any(each["is_breach"] for each in overlaps)
+    true = {
+        "requesters": by_duty["requester"],
+        "authors": by_duty["author"],
+        "approvers": by_duty["approver"],
+        "waivers": by_duty["waiver"],
+        "executed_by": by_duty["executor"] or ["the system"],
+        "overlaps": overlaps,
+        "kept_apart": kept["holds"] is True and not breach,
+        "entries": [given["entry"] for given in asked["approvals"]],
+    }
+    _same({name: row[name] for name in true}, true, "body.access.duties")
+
+
+def _verdicts(asked: dict[str, Any]) -> list[dict[str, Any]]:
+    """What the gates of a request said of the dark."""
+    return [
+        {
+            "request": asked["id"], "environment": asked["environment"],
+            "frozen_at": asked["at"], "gate": gate["gate"],
+            "outcome": gate["outcome"], "reason": gate["reason"], "facts": gate["facts"],
+        }
+        for gate in asked["gates"]
+        if gate["gate"] in DARK_GATES and isinstance(gate["facts"], dict)
+    ]  # fmt: skip
+
+
+def _in_turn(rows: Any, true: list[int], where: str, name: str = "entry") -> None:
+    """See that the rows of a list name exactly these entries, in this order."""
+    said = [row[name] for row in rows]
+    if said == true:
+        return
+    named, known = {seq for seq in said if type(seq) is int}, set(true)
+    for seq in sorted(known - named):
+        raise Tampered(f"entry {seq} is left out of the report's {where}")
+    for seq in sorted(named - known):
+        raise Tampered(f"the report's {where} names entry {seq}, which does not belong there")
+    raise Tampered(f"the report's {where} is not in the order of its entries, each once")
+
+
+def _is_open(value: Any, path: list[str], where: str) -> None:
+    """See that nothing is said where no entry tells anything."""
+    if isinstance(value, list):
+        for each in value:
+            _is_open(each, path, where)
+    elif path and isinstance(value, dict):
+        _is_open(value[path[0]], path[1:], where)
+    elif not (isinstance(value, str) and value in OPEN):
+        raise Tampered(f"the report's {where} says something that no entry says")
+
+
+def _ends_so(rows: Any, member: str, true: list[Any], where: str) -> None:
+    """See that what ended, ended by that entry, and nothing else did."""
+    for row, seq in zip(rows, true):  # noqa: B905 - 3.9 has no strict
+        said = row[member]["entry"] if isinstance(row[member], dict) else row[member]
+        if said != ("none" if seq is None else seq):
+            raise Tampered(
+                f"the report's {where} says {_shown(str(said))[:40]} for {member},"
+                f" and by the entries it is {seq or 'none'}"
+            )
+
+
+@contextmanager
+def _shaped() -> Iterator[None]:
+    """A report that has not the members of its kind proves nothing of what it says."""
+    try:
+        yield
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise Tampered(f"the report is not of the shape of its kind: {error!r:.80}") from None
+
+
 # -- The whole bundle --------------------------------------------------------------------
 
 
@@ -962,11 +1740,14 @@ def _verify(archive: Archive, keys: Keys, since: str | None) -> tuple[str, list[
     proofs = Proofs(_proofs(archive) if named else {})
     log, replay = Log(named, checkpoints, proofs, old), Replay(each=bool(named))
     report = _json(archive.read("report.json"), "report.json")
+    _require_known(report.get("report"))
     cited = Cited(report.get("report"))
-    _read(archive, log, replay, cited)
+    life = Life(report.get("report"), cited, sealed=newest.size)
+    _read(archive, log, replay, life)
     ends = log.close()
     _same(report.get("statements"), replay.statements(log, ends), "statements")
     cited.close()
+    life.close()
     notes = _check_since(old, log, replay.adopted)
     for each in checkpoints[:-1]:
         if named and not _is_older(each, log):
@@ -976,11 +1757,23 @@ def _verify(archive: Archive, keys: Keys, since: str | None) -> tuple[str, list[
         f"{log.count} of {newest.size} entries of {newest.origin},"
         f" sealed at {newest.at}, root {newest.root.hex()}"
     )
+    if "report.html" in archive.infos:
+        notes.append(
+            "what was held against the entries is report.json; report.html is packed with it"
+        )
     if log.erased:
         notes.append(f"{len(log.erased)} payloads were erased, and entries say so")
     for seq in replay.adopted:
         notes.append(f"entry {seq}: history was lost here, and an operator let the log go on")
     return line, notes
+
+
+def _require_known(report: Any) -> None:
+    """Let no report pass for proven that is of a kind nobody here can hold against entries."""
+    if report in ({}, None) or (isinstance(report, dict) and report.get("schema") == SAMPLE):
+        return
+    if not isinstance(report, dict) or report.get("schema") not in CITING:
+        raise Undecided("the report in it is of a kind that this verifier does not know")
 
 
 def _about(archive: Archive) -> dict[str, Any]:
@@ -1052,15 +1845,18 @@ def _path(texts: list[str]) -> list[bytes]:
     return raws
 
 
-def _read(archive: Archive, log: Log, replay: Replay, cited: Cited) -> None:
+def _read(archive: Archive, log: Log, replay: Replay, life: Life) -> None:
     """Read entries and payloads side by side."""
     payloads = archive.lines("payloads.txt")
-    take, replayed, rows = log.take, replay.take, cited.rows
+    take, replayed, cited, tells = log.take, replay.take, life.cited, life.body is not None
+    rows = cited.rows
     for line in archive.lines("entries.ndjson"):
         fields, payload = take(line, next(payloads, b""))
         replayed(fields, payload)
         if rows and int(fields[13]) in rows:
             cited.take(fields, payload)
+        if tells:
+            life.take(fields, payload, log.previous)
         if fields[0] == b"payload.erased":
             log.note_tombstone(fields)
     if next(payloads, None) is not None:
