@@ -335,6 +335,14 @@ class Client:
         """Retire the spare."""
         return self._session.delete(_spare(environment, model), {"reason": reason})
 
+    def change_agent(self, agent_id: str, change: str, *, reason: str) -> Document:
+        """Take an agent out of what counts, or let it back in.
+
+        Args:
+            change: ``cordon``, ``uncordon``, ``evict`` or ``decommission``.
+        """
+        return self._session.post(f"agents/{_part(agent_id)}/{_part(change)}", {"reason": reason})
+
     def _pages(self, path: str, **query: str | None) -> Iterator[Document]:
         cursor: str | None = None
         while True:

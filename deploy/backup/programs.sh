@@ -7,7 +7,7 @@ fail() {
 }
 
 : "${PYTHON:=python}"
-: "${DATABASE_URL:?the URL of the application\'s role}"
+: "${DATABASE_URL:?the URL of the role of the application}"
 : "${DATABASE_OWNER_URL:?the URL of the role that owns the tables}"
 : "${STORE_URL:?where artifacts lie}"
 HERE=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from lockgate.cli import approvals, comments, conversions, environments, promotions, versions
+from lockgate.cli.agents import agent
 from lockgate.cli.connection import Connection
 from lockgate.cli.doctor import doctor
 from lockgate.cli.extensions import Commands
@@ -56,6 +57,7 @@ app.command()(promotions.stop)
 app.add_typer(spare)
 app.add_typer(incident)
 app.add_typer(finding)
+app.add_typer(agent)
 app.command()(environments.apply)
 app.command()(sidecar)
 app.command()(doctor)

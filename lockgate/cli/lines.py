@@ -56,6 +56,7 @@ def of_environment(environment: Document) -> Iterator[str]:
     for agent in environment["agents"]:
         heard = "heard" if agent["heard"] else "silent"
         cordoned = ", cordoned" if agent["cordoned"] else ""
+        cordoned = ", evicted" if agent["evicted"] else cordoned
         yield (
             f"  {agent['agent']} ({agent['tier']})"
             f"  generation {agent['generation']}, {heard}{cordoned}"
@@ -111,6 +112,14 @@ def of_incident(incident: Document) -> Iterator[str]:
     if incident["closed_at"]:
         yield f"  closed by {incident['closed_by']} at {incident['closed_at']}"
         yield from _of_text(incident["resolution"])
+
+
+def of_agent(agent: Document) -> Iterator[str]:
+    """Say whether an agent counts."""
+    word = "cordoned" if agent["cordoned"] else "counts"
+    for moment in ("evicted", "left", "decommissioned"):
+        word = moment if agent[f"{moment}_at"] else word
+    yield f"{agent['agent']} in {agent['environment']} ({agent['tier']}): {word}"
 
 
 def of_spare(spare: Document) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""``lockgate incident``, ``spare`` and ``finding``: what helps on call, without a browser."""
+"""What helps on call, without a browser: incidents, spares, agents, findings."""
 
 import json
 from datetime import timedelta
@@ -120,6 +120,37 @@ class TestTheEnvironment:
 
         tell(omar, "spare", "name", "score", "1", "qa", "--reason", "nights")
         assert tell(omar, *shown)[1].splitlines()[2] == "    beside it: version 1 spare"
+
+
+class TestAgents:
+    def test_cordoned_counted_evicted_and_struck_off(self, tell, bank, omar):
+        def said(change):
+            return tell(omar, "agent", change, "qa-1", "qa", "--reason", "its disk is slow")
+
+        assert said("cordon") == (0, "qa-1 in qa (live): cordoned\n", "")
+        assert ", cordoned" in tell(omar, "status", "--environment", "qa")[1]
+        assert said("uncordon") == (0, "qa-1 in qa (live): counts\n", "")
+        assert said("evict") == (0, "qa-1 in qa (live): evicted\n", "")
+        assert ", evicted" in tell(omar, "status", "--environment", "qa")[1]
+        assert said("decommission") == (0, "qa-1 in qa (live): decommissioned\n", "")
+
+    def test_named_by_its_id_and_as_a_document(self, tell, bank, omar):
+        pk = str(bank.rigs[0].agent.pk)
+        said = ("--json", "agent", "cordon", pk, "qa", "--reason", "R")
+        assert json.loads(tell(omar, *said)[1])["cordoned"] is True
+
+    def test_one_that_is_not_there_or_is_there_twice(self, tell, bank, omar):
+        code, _, err = tell(omar, "agent", "cordon", "eu-1", "qa", "--reason", "R")
+        assert (code, "qa has no agent eu-1. There: qa-1." in err) == (2, True)
+        bank.agent("qa-1", "qa", "dark")
+        code, _, err = tell(omar, "agent", "cordon", "qa-1", "qa", "--reason", "R")
+        assert (code, f"{bank.rigs[1].agent.pk} (dark)" in err) == (2, True)
+
+    def test_what_the_service_refuses_is_said_and_ends_with_1(self, tell, bank, asha, omar):
+        code, _, err = tell(asha, "agent", "cordon", "qa-1", "qa", "--reason", "R")
+        assert (code, err.partition(":")[0]) == (1, "forbidden")
+        code, _, err = tell(omar, "agent", "decommission", "qa-1", "qa", "--reason", "R")
+        assert (code, err.partition(":")[0]) == (1, "still_here")
 
 
 class TestFindings:

@@ -171,3 +171,13 @@ def test_a_backup_without_an_artifact_says_so(backed_up, run, store, tmp_path):
     lost.unlink()
     said = run("backup.sh", tmp_path / "other", database=now_using(), store=store, code=1)
     assert f"1 artifacts are not there:\n  {lost.name}" in said
+
+
+@pytest.mark.parametrize("script", ["backup.sh", "restore.sh"])
+def test_what_is_not_set_is_named_in_words(script, tmp_path):
+    command = ["sh", str(ROOT / "deploy/backup" / script), str(tmp_path / "none")]
+    done = subprocess.run(
+        command, env={"PATH": os.environ["PATH"]}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode != 0
+    assert done.stderr.endswith("DATABASE_URL: the URL of the role of the application\n")
