@@ -112,25 +112,6 @@ def test_a_model_says_what_answers_where(
     assert "Estimate how likely a client is to default" in page
 
 
-def test_a_version_shows_its_files_schema_evidence_and_history(
-    waiting: Request, rosa: User, browser: Callable[..., Client]
-) -> None:
-    page = text(browser(rosa), "/models/credit-default/versions/2/")
-
-    assert "credit-default version 2 is trained and runs nowhere" in page
-    for part in ("model.onnx", "limit_bal", "warehouse.credit.clients", "0.768", "48,201"):
-        assert part in page
-    assert "registered the version" in page
-
-
-def test_a_rejected_version_says_why(
-    world: World, rosa: User, browser: Callable[..., Client]
-) -> None:
-    world.version(world.model("churn"), status="rejected")
-
-    assert "opset 99 is not known" in text(browser(rosa), "/models/churn/versions/1/")
-
-
 def test_a_promotion_shows_what_changes_and_what_is_signed(
     waiting: Request, bram: User, browser: Callable[..., Client]
 ) -> None:
@@ -348,61 +329,3 @@ def test_the_style_guide_shows_every_component_in_debug(
 
     assert "Every page is made of these" in styleguide(request).content.decode()
     assert browser(rosa).get("/styleguide/").status_code == 404
-
-
-def test_a_version_tells_how_long_its_answers_take(
-    world: World, rosa: User, browser: Callable[..., Client]
-) -> None:
-    world.environment("qa", "qa")
-    world.agent("qa-1", "qa")
-    world.agent("qa-2", "qa")
-    version = world.version(world.model("credit-default"))
-    address = "/models/credit-default/versions/1/"
-    assert "How long answers take" not in text(browser(rosa), address)
-    world.champion(version, "qa")
-
-    world.took("qa", median_ms=8.0, answers=1_000)
-
-    page = text(browser(rosa), address)
-    assert "How long answers take" in page
-    assert "2,000" in page, "both agents together"
-    assert "last hour" in page
-    assert "budget 30 ms" in page
-    assert 'class="bar-latency"' in page
-    assert page.count("3,600 s") == 2, "each agent's own windows"
-
-
-def test_a_version_tells_what_agents_counted(
-    world: World, rosa: User, browser: Callable[..., Client]
-) -> None:
-    world.environment("qa", "qa")
-    rig = world.agent("qa-1", "qa")
-    world.champion(world.version(world.model("credit-default")), "qa")
-    address = "/models/credit-default/versions/1/"
-    assert "What the agents counted" not in text(browser(rosa), address)
-    counted = {"guard": {"clipped": 12, "refused": 0}, "spare_answers": {"deadline": 34}}
-
-    rig.say(rig.generation(), [{**one, **counted} for one in rig.items()])
-
-    page = text(browser(rosa), address)
-    assert '12 <span class="muted">clipped to the nearest that training held' in page
-    assert '34 <span class="muted">the champion took too long' in page
-    assert "refused</span>" not in page
-
-
-def test_a_version_that_made_room_says_so(
-    world: World, rosa: User, browser: Callable[..., Client]
-) -> None:
-    world.environment("qa", "qa")
-    rig = world.agent("qa-1", "qa")
-    world.champion(world.version(world.model("credit-default")), "qa")
-    gone = {"phase": "failed", "reason": "EVICTED_MEMORY", "detail": "made room for another"}
-
-    rig.say(
-        rig.generation(), [{**one, **gone} for one in rig.items()], memory_budget_bytes=2 * 10**9
-    )
-
-    page = text(browser(rosa), "/models/credit-default/versions/1/")
-    assert "EVICTED_MEMORY" in page
-    assert "made room for another" in page
-    assert "2.0 GB resident" in text(browser(rosa), "/fleet/")
