@@ -30,6 +30,23 @@ class ReadableAddress:
         return HttpResponseBadRequest(detail, content_type="text/plain; charset=utf-8")
 
 
+class HeadWithoutBody:
+    """Answer HEAD with the head alone, as long as the body would be.
+
+    Django leaves that to the server, and gunicorn warns of every such answer.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        if request.method == "HEAD" and not response.streaming:
+            response.headers.setdefault("Content-Length", str(len(response.content)))
+            response.content = b""
+        return response
+
+
 class CallersAddress:
     """Behind a proxy of ours, let ``REMOTE_ADDR`` be the caller's and not the proxy's."""
 

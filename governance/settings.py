@@ -36,6 +36,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "governance.middleware.HeadWithoutBody",
     "governance.middleware.CallersAddress",
     "governance.middleware.ReadableAddress",
     "django.middleware.security.SecurityMiddleware",

@@ -190,8 +190,16 @@ class Client:
 
     def unsettled(self, model: str, version: int, environment: str, *, to: str) -> Document | None:
         """Find the request for just this that has not ended, if there is one."""
-        wanted = (model, version, environment, to)
-        for state in UNSETTLED:
+        return self._newest((model, version, environment, to), states=UNSETTLED)
+
+    def done(self, model: str, version: int, environment: str, *, to: str) -> Document | None:
+        """Find the newest request for just this that was carried out, if there is one."""
+        return self._newest((model, version, environment, to), states=("done",))
+
+    def _newest(
+        self, wanted: tuple[str, int, str, str], *, states: Iterable[str]
+    ) -> Document | None:
+        for state in states:
             for found in self.promotions(state=state):
                 names = ("model", "version", "environment", "to")
                 if tuple(found.get(name) for name in names) == wanted:

@@ -50,6 +50,19 @@ def steps_of(text: str, *, to: str) -> list[Step]:
     return steps
 
 
+def is_there(version: Document, step: Step) -> bool:
+    """Tell whether it is decided already that a version is where a step would take it."""
+    states = {each["environment"]: each for each in version.get("deployments", ())}
+    found = states.get(step.environment)
+    if found is None:
+        return False
+    if step.to == "dark":  # What answers there has gone further than dark.
+        return found["state"] in {"dark", "production"}
+    if step.to == "production":
+        return (found["state"], found["role"]) == ("production", "champion")
+    return bool(found["state"] == step.to)
+
+
 @dataclass(slots=True)
 class Walk:
     """A version on its way. ``taken`` says what is known of each step so far."""
@@ -146,16 +159,7 @@ class Walk:
             return self.client.promotion(str(error.context["request"]))
 
     def _is_there(self, step: Step) -> bool:
-        version = self.client.version(self.model, self.version)
-        states = {each["environment"]: each for each in version.get("deployments", ())}
-        found = states.get(step.environment)
-        if found is None:
-            return False
-        if step.to == "dark":  # What answers there has gone further than dark.
-            return found["state"] in {"dark", "production"}
-        if step.to == "production":
-            return (found["state"], found["role"]) == ("production", "champion")
-        return bool(found["state"] == step.to)
+        return is_there(self.client.version(self.model, self.version), step)
 
     def _settle(self, step: Step, promotion_id: str, patience: Patience) -> None:
         known = self.taken[-1]

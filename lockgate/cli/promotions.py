@@ -10,9 +10,9 @@ from lockgate.cli.connection import Connection, connection_of
 from lockgate.cli.output import NO, show
 from lockgate.cli.progress import progress
 from lockgate.client import ENDED, Client, Document
-from lockgate.errors import LockgateError
+from lockgate.errors import ApiError, LockgateError
 from lockgate.waiting import Patience
-from lockgate.walk import Step, Walk, progress_of, steps_of
+from lockgate.walk import Step, Walk, is_there, progress_of, steps_of
 
 
 class To(StrEnum):
@@ -72,7 +72,8 @@ def promote(
             _walk(connection, walk, wait=wait, seconds=seconds)
         return
     with connection.client() as client:
-        found = None if dry_run else client.unsettled(model, version, environment, to=to)
+        step = Step(environment, to)
+        found = None if dry_run else _asked_before(client, model, version, step)
         promotion = found or client.promote(
             model, version, environment, to=to, reason=reason, ticket=ticket, dry_run=dry_run
         )
@@ -123,6 +124,18 @@ def stop(
     show(promotion, lines.of_promotion(promotion), as_json=connection.as_json)
     if wait and not _is_done(promotion):
         raise typer.Exit(NO)
+
+
+def _asked_before(client: Client, model: str, version: int, step: Step) -> Document | None:
+    """Find the request that is under way, or the one that has led there already."""
+    wanted = (model, version, step.environment)
+    if found := client.unsettled(*wanted, to=step.to):
+        return found
+    try:
+        there = is_there(client.version(model, version), step)
+    except ApiError:
+        return None  # What is wrong with it, asking says better.
+    return client.done(*wanted, to=step.to) if there else None
 
 
 def _steps(through: str, *, to: str) -> list[Step]:

@@ -227,6 +227,29 @@ def test_one_environment_is_walked_to_as_well(asha, bram, world):
     assert Request.objects.count() == 1
 
 
+def test_what_is_done_already_is_shown_and_not_asked_for_again(asha, bram, world):
+    """Whoever types the last command of the README is slower than an agent's load."""
+    promote = ("promote", "credit-default", "1", "qa", "--reason", "R")
+    with beside(obeying(world)):
+        assert asha(*promote, "--wait")[0] == 0
+    for more in ([], ["--wait"]):
+        code, out, err = asha("--json", *promote, *more)
+        assert code == 0, err
+        assert json.loads(out)["state"] == "done"
+    assert Request.objects.count() == 1
+
+
+def test_what_was_replaced_since_is_not_told_to_be_done(asha, bram, world):
+    promote = ("promote", "credit-default", "1", "qa", "--reason", "R")
+    with beside(obeying(world)):
+        assert asha(*promote, "--wait")[0] == 0
+        world.version(authors=("mia",))
+        newer = ("promote", "credit-default", "2", "qa", "--reason", "R", "--wait")
+        assert asha(*newer)[0] == 0
+    code, _, err = asha(*promote)
+    assert (code, "illegal_transition" in err) == (1, True)
+
+
 def test_a_former_champion_is_brought_back_and_stopped(asha, world, environ, lockgate, monkeypatch):
     world.version(authors=("mia",))
     with beside(obeying(world)):

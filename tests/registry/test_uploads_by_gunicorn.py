@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from http.client import HTTPConnection
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -160,3 +161,14 @@ def test_an_upload_over_the_limit_is_refused_in_either_form(send, stored):
         answer = send(headers, body, digest=digest)
         assert answer == b"" or answer.startswith(b"HTTP/1.1 413")
     assert stored() == before
+
+
+@pytest.mark.parametrize("path", ["/api/v1/blobs/sha256:" + "0" * 64, "/accounts/sign-in/"])
+def test_head_is_answered_without_a_body_and_without_a_warning(port, bearer, asha, tmp_path, path):
+    with closing(HTTPConnection("127.0.0.1", port, timeout=20)) as link:
+        for method in ("GET", "HEAD"):
+            link.request(method, path, headers={"Authorization": f"Bearer {bearer(asha)}"})
+            answer = link.getresponse()
+            body, length = answer.read(), int(answer.headers["Content-Length"])
+            assert length == len(body) or (method == "HEAD" and body == b"" and length > 0)
+    assert "no-body" not in (tmp_path / "gunicorn.log").read_text()
