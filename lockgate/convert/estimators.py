@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
-from lockgate.convert import columns, forests, general
+from lockgate.convert import boosted, columns, forests, general
 from lockgate.convert.descriptions import (
     GOLDEN,
     TOLERANCE,
@@ -137,11 +137,7 @@ def _proved(estimator: Any, sample: Sample, *, tolerance: float, tell: Tell) -> 
     if (width := getattr(estimator, "n_features_in_", found)) != found:
         name = type(estimator).__name__
         raise BadSample(f"{name} takes {width} columns, the sample has {found}.")
-    if forests.is_forest(estimator):
-        model = forests.write(estimator, tell=tell)
-    else:
-        tell(f"converting {type(estimator).__name__}")
-        model = general.write(estimator, takes=sample.tensors())
+    model = _written(estimator, sample, tell=tell)
     tell(f"loading {len(model):,} bytes of ONNX")
     session = open_model(model)
     tell(f"proving on {len(sample):,} rows")
@@ -151,6 +147,16 @@ def _proved(estimator: Any, sample: Sample, *, tolerance: float, tell: Tell) -> 
         # The runtime has exceptions of its own, and no common class for them.
         raise NotConvertible(f"The ONNX model refuses the sample: {first_line(error)}") from error
     return model, prove(estimator, answers, sample, tolerance=tolerance)
+
+
+def _written(estimator: Any, sample: Sample, *, tell: Tell) -> bytes:
+    found = getattr(estimator, "best_estimator_", estimator)  # What a search has found.
+    if forests.is_forest(found):
+        return forests.write(found, tell=tell)
+    if boosted.is_boosted(found):
+        return boosted.write(found, tell=tell)
+    tell(f"converting {type(estimator).__name__}")
+    return general.write(estimator, takes=sample.tensors())
 
 
 def _require_fitted(estimator: Any) -> None:

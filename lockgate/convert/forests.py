@@ -18,6 +18,7 @@ Either way the sum is divided in float64 by the number of trees, as scikit-learn
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import Any, Final
 
 import numpy as np
@@ -58,6 +59,23 @@ _EXACT = 2**24
 _SUM = 1
 
 
+class Link(Enum):
+    """What turns a sum into the answer: the inverse of a loss's link."""
+
+    IDENTITY = auto()
+    LOG = auto()
+    LOGIT = auto()
+    MULTINOMIAL = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """That trees add to a first guess, in place of the mean of what they say."""
+
+    guess: NDArray[np.float64]
+    link: Link
+
+
 @dataclass(frozen=True, slots=True)
 class Forest:
     """Trees that answer together, and how many columns they look at."""
@@ -65,6 +83,7 @@ class Forest:
     members: list[trees.Tree]
     columns: int
     classifies: bool
+    added: Added | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +141,9 @@ def _parts(forest: Forest) -> list[Part]:
     members = forest.members
     pure = all(bool(np.all(tree.values.max(axis=1) == 1)) for tree in members)
     make = _of_rows
-    if forest.classifies and members[0].values.shape[1] == 2:
+    if forest.added is None and forest.classifies and members[0].values.shape[1] == 2:
         make = _of_share
-    elif forest.classifies and pure:
+    elif forest.added is None and forest.classifies and pure:
         make = _of_classes
     return [make(some) for some in _split(members)]
 
@@ -235,12 +254,17 @@ def _around(parts: list[Part], forest: Forest) -> tuple[Any, Any]:
         helper.make_node("Concat", [INPUT, "turned"], ["both"], axis=1),
     ]
     output = PROBABILITIES if forest.classifies else VALUES
-    after, width = _after(parts, output=output)
+    after, width = _after(parts, output=output, added=forest.added)
     takes = helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, [None, forest.columns])
     gives = helper.make_tensor_value_info(output, TensorProto.DOUBLE, [None, width])
     head = helper.make_graph(before, "forest", [takes], [])
     tail = helper.make_graph(after, "forest", [], [gives])
-    constants = {"count": np.float64(len(forest.members)), "trees": np.array([1], np.int64)}
+    constants = {
+        "count": np.float64(len(forest.members)),
+        "trees": np.array([1], np.int64),
+        "one": np.float64(1),
+        "guess": np.zeros(1) if forest.added is None else forest.added.guess,
+    }
     tail.initializer.extend(
         numpy_helper.from_array(np.asarray(value), name)
         for name, value in constants.items()
@@ -250,7 +274,7 @@ def _around(parts: list[Part], forest: Forest) -> tuple[Any, Any]:
     return head, tail
 
 
-def _after(parts: list[Part], *, output: str) -> tuple[list[Any], int]:
+def _after(parts: list[Part], *, output: str, added: Added | None) -> tuple[list[Any], int]:
     """Return the nodes that turn the parts into the answer, and how many numbers that has."""
     made = [f"part{place}" for place in range(len(parts))]
     if (table := parts[0].table) is not None:
@@ -262,6 +286,8 @@ def _after(parts: list[Part], *, output: str) -> tuple[list[Any], int]:
             helper.make_node("Sum", made, ["float_sum"]),
             helper.make_node("Cast", ["float_sum"], ["sum"], to=TensorProto.DOUBLE),
         ]
+    if added is not None:
+        return [*nodes, *_linked(added.link, output=output)], _width(added)
     if parts[0].share:
         nodes += [
             helper.make_node("Sub", ["count", "sum"], ["rest"]),
@@ -271,6 +297,26 @@ def _after(parts: list[Part], *, output: str) -> tuple[list[Any], int]:
         return nodes, 2
     nodes.append(helper.make_node("Div", ["sum", "count"], [output]))
     return nodes, parts[0].width if table is None else table.shape[1]
+
+
+def _linked(link: Link, *, output: str) -> list[Any]:
+    """Return the nodes that turn the sum, added to the first guess, into the answer."""
+    raw = helper.make_node("Add", ["guess", "sum"], ["raw"])
+    if link is Link.LOGIT:
+        return [
+            raw,
+            helper.make_node("Sigmoid", ["raw"], ["second"]),
+            helper.make_node("Sub", ["one", "second"], ["rest"]),
+            helper.make_node("Concat", ["rest", "second"], [output], axis=1),
+        ]
+    if link is Link.MULTINOMIAL:
+        return [raw, helper.make_node("Softmax", ["raw"], [output], axis=1)]
+    inverse = {Link.IDENTITY: "Identity", Link.LOG: "Exp"}[link]
+    return [raw, helper.make_node(inverse, ["raw"], [output])]
+
+
+def _width(added: Added) -> int:
+    return 2 if added.link is Link.LOGIT else added.guess.shape[1]
 
 
 def _looked_up(place: int) -> list[Any]:

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-_NO_CHILD = -1
+NO_CHILD = -1
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float32]
 
@@ -46,6 +46,20 @@ class Nodes:
 
 
 @dataclass(frozen=True, slots=True)
+class Arrays:
+    """A tree as scikit-learn's ``tree_`` has it, for kinds of trees that keep it otherwise."""
+
+    children_left: Ints
+    children_right: Ints
+    feature: Ints
+    threshold: NDArray[np.float64]
+    n_node_samples: NDArray[Any]
+    missing_go_to_left: NDArray[Any]
+    value: NDArray[np.float64]
+    n_features: int
+
+
+@dataclass(frozen=True, slots=True)
 class Tree:
     """One tree: its inner nodes, and what its leaves say (leaf, output)."""
 
@@ -68,9 +82,13 @@ def read(estimator: Any) -> Tree:
     Its leaves say one number for each class of a classifier, or for each output of a
     regressor.
     """
-    tree = estimator.tree_
+    return of_arrays(estimator.tree_)
+
+
+def of_arrays(tree: Any) -> Tree:
+    """Read a tree from its arrays, named as those of scikit-learn's ``tree_``."""
     left, right = tree.children_left, tree.children_right
-    leaf = left == _NO_CHILD
+    leaf = left == NO_CHILD
     values = np.asarray(tree.value, dtype=np.float64)[leaf]
     values = values.reshape(len(values), -1)
     if leaf[0]:
