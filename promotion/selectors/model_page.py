@@ -37,6 +37,8 @@ class Place:
 
     environment: Environment
     champion: Champion | None
+    candidate: Deployment | None
+    """The one that answers some callers in a stage. A rollback takes these from it first."""
     former: list["Former"]
     """Former champions that are kept here and may be rolled back to, the latest first."""
     spare: Deployment | None
@@ -219,6 +221,7 @@ def _places(
             Place(
                 place,
                 champions.get(place.slug),
+                next((row for row in here if row.role == Deployment.Role.CANDIDATE), None),
                 [_former(row, counted, now=now) for row in here if may_return(row)],
                 spare=next((row for row in here if row.role == Deployment.Role.SPARE), None),
                 fit=[

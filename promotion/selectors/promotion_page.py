@@ -82,7 +82,7 @@ class PromotionPage:
     events: list[Event]
     sentence: str
     may_roll_back: bool
-    """There is a former champion here that a rollback may bring back."""
+    """A rollback may bring a former champion back here, or end a candidate's share."""
 
     @property
     def title(self) -> str:
@@ -165,7 +165,7 @@ def promotion_page(pk: UUID) -> PromotionPage:
         events=timeline.of_request(request.pk),
         sentence=signed_sentence(request),
         may_roll_back=any(
-            may_return(row)
+            may_return(row) or row.role == Deployment.Role.CANDIDATE
             for row in Deployment.objects.filter(
                 model=request.model_id, environment=request.environment_id
             )

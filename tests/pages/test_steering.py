@@ -52,6 +52,50 @@ def test_the_page_shows_every_stage_and_who_shares(
         assert f'href="/rollouts/{rollout_of(staged).pk}/{verb}/"' in text
 
 
+ROLL_BACK = "/environments/prod-eu/models/credit-default/roll-back/"
+
+
+def test_a_rollback_in_a_stage_first_offers_the_champion_for_all_callers(
+    staged: Request, omar: User, browser: Callable[..., Client]
+) -> None:
+    """The candidate is what went wrong: the champion is not to go with it."""
+    page = browser(omar)
+    assert f'href="{ROLL_BACK}"' in page.get(f"/promotions/{staged.pk}/").content.decode()
+    model = page.get("/models/credit-default/").content.decode()
+    assert "to version 1 for all callers" in model
+
+    text = page.get(ROLL_BACK).content.decode()
+    assert "Some callers are answered by version 2, the candidate." in text
+    assert 'value="1" checked required> <span>version 1 <span class="muted">for all' in text
+    answer = page.post(ROLL_BACK, {"to": "1", "reason": "declined cards"})
+
+    assert answer.status_code == 302
+    assert [(row.version.number, row.role) for row in in_production()] == [(1, "champion")]
+
+
+def test_a_former_champion_is_offered_after_it_and_is_not_the_default(
+    world: World, omar: User, browser: Callable[..., Client]
+) -> None:
+    world.environment("prod-eu", "production")
+    world.agent("eu-1", "prod-eu")
+    model = world.model("credit-default")
+    for _ in range(2):
+        world.champion(world.version(model), "prod-eu")
+    world.environment("prod-eu", "production", stages=STAGES)
+    world.ask(world.version(model), "production", "prod-eu")
+    world.rigs[0].obey()
+
+    text = browser(omar).get(ROLL_BACK).content.decode()
+    assert text.index('value="2" checked') < text.index('value="1" required')
+    assert "Version 3 goes back where it was before." in text
+    assert "version 2 is retired and kept" in text
+
+
+def in_production() -> list[Deployment]:
+    rows = Deployment.objects.filter(state="production").select_related("version")
+    return list(rows.order_by("version__number"))
+
+
 def test_only_operators_have_the_buttons(
     staged: Request, bram: User, browser: Callable[..., Client]
 ) -> None:
