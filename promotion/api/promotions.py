@@ -148,7 +148,7 @@ class WithdrawView(ApiView):
         operation_id="withdraw_promotion", request=ReasonIn, responses=OpenApiTypes.OBJECT
     )
     def post(self, request: HttpRequest, pk: UUID) -> Response:
-        """Take back a request of one's own that has not begun."""
+        """Take back a request that has not begun: one's own, or as an operator an approved one."""
         body = ReasonIn(data=request.data)
         body.is_valid(raise_exception=True)
         requests.withdraw(request_id=pk, actor=actor_of(request), **body.validated_data)

@@ -21,6 +21,7 @@ from governance.names import problem_with
 from promotion import content, rules
 from promotion.models import Approval, Policy, PolicyApproval, PolicyRequest, Target
 from promotion.policies import Policy as Rules
+from promotion.selectors import requesters
 from promotion.services import policies, publishing
 
 APPROVE, REJECT = Approval.Decision.APPROVE, Approval.Decision.REJECT
@@ -192,7 +193,7 @@ def reject(
 @records_refusals
 @transaction.atomic
 def withdraw(*, request_id: UUID, reason: str, actor: Actor) -> PolicyRequest:
-    """Take back a policy request that waits. Only its requester may.
+    """Take back a policy request that waits. Only who asked for it may, by whatever account.
 
     Raises:
         Invalid: no reason.
@@ -203,7 +204,7 @@ def withdraw(*, request_id: UUID, reason: str, actor: Actor) -> PolicyRequest:
         message = "Say why you withdraw it."
         raise Invalid(message, reason=problem)
     request = _locked(request_id, actor=actor)
-    if (request.requester_kind, request.requester_id) != (actor.kind, actor.id):
+    if not requesters.is_theirs(request, actor):
         message = "Only who asked for it can withdraw it."
         raise Refused(
             message,

@@ -15,6 +15,7 @@ from promotion import policy_text
 from promotion.models import Policy, PolicyRequest
 from promotion.policies import Policy as Rules
 from promotion.selectors import policies as selectors
+from promotion.selectors import requesters
 from promotion.services import passwords, policy_requests, requests
 from promotion.services import policies as services
 from promotion.views.frame import (
@@ -98,7 +99,7 @@ def shown_request(
         "page": selectors.request_page(found, last=LAST, seen=access.reach(actor_of(request))),
         "nav": "policies",
         "may_sign": _may_sign(request, found),
-        "is_requester": (found.requester_kind, found.requester_id) == (actor.kind, actor.id),
+        "is_requester": requesters.is_theirs(found, actor),
         "may_comment": access.allowed(actor, Permission.COMMENT, environment=found.environment),
         "form": request.POST,
         "problems": named(error) if error else {},

@@ -14,7 +14,7 @@ from governance.access import Permission
 from governance.actors import Actor
 from governance.errors import GovernanceError, Invalid
 from promotion.models import Approval, Request
-from promotion.selectors import approvers, findings, promotion_page, standing
+from promotion.selectors import approvers, findings, promotion_page, requesters, standing
 from promotion.selectors.progress import progress as progress_of
 from promotion.selectors.promotions import promotions_page
 from promotion.services import passwords, requests
@@ -122,12 +122,13 @@ def withdraw(request: HttpRequest, pk: UUID) -> HttpResponse:
             messages.success(request, "You withdrew it. Nothing was changed anywhere.")
             return HttpResponseRedirect(reverse("promotion", args=[pk]))
     version = found.deployment.version
+    begins = found.state == Request.State.APPROVED
+    effect = "It does not begin any more" if begins else "Nobody can approve it any more"
     context = {
         "nav": "promotions",
         "title": f"Withdraw {found.model.name} version {version.number}"
         f" for {found.environment.slug}?",
-        "consequence": "Nobody can approve it any more, and nothing runs differently."
-        " The same can be asked for again.",
+        "consequence": f"{effect}, and nothing runs differently. The same can be asked for again.",
         "button": "Withdraw the request",
         "back": reverse("promotion", args=[pk]),
         "reason": request.POST.get("reason", ""),
@@ -157,7 +158,7 @@ def shown(request: HttpRequest, pk: UUID, *, error: GovernanceError | None = Non
         "may_break": _may_break(request, found),
         "may_record": reviewed.covers(group=row.model.group),
         "closable": findings.closable(found.findings, reviewed=reviewed, person=actor.person),
-        "is_requester": (row.requester_kind, row.requester_id) == (actor.kind, actor.id),
+        "may_withdraw": requesters.may_withdraw(row, actor),
         "form": request.POST,
     }
     return framed(request, "promotion.html", context, error=error)

@@ -195,6 +195,28 @@ def test_nobody_is_shown_a_form_for_what_no_longer_stands(
     assert "policy is no longer the same. Nobody can sign it any more" in page
 
 
+def test_an_operator_withdraws_what_is_approved_and_waits_to_begin(
+    world: World,
+    waiting: Request,
+    asha: User,
+    bram: User,
+    rosa: User,
+    browser: Callable[..., Client],
+) -> None:
+    world.environment("prod-eu", "production", approvals=1, minimum_agents=5)
+    asked = world.ask(world.version(waiting.model), "production", "prod-eu", by=asha)
+    page, address = browser(rosa), f"/promotions/{asked.pk}/"
+    link = f'href="{address}withdraw/"'
+    assert link not in page.get(address).content.decode()
+    assert sent(browser(bram), asked).status_code == 302
+
+    shown = page.get(address).content.decode()
+    assert link in shown
+    assert "It begins by itself once it can; withdrawn, it never does." in shown
+    assert page.post(f"{address}withdraw/", {"reason": "It is known to be bad."}).status_code == 302
+    assert Request.objects.get(pk=asked.pk).state == "withdrawn"
+
+
 def test_only_its_requester_withdraws_it(
     waiting: Request, bram: User, browser: Callable[..., Client]
 ) -> None:

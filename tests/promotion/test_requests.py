@@ -3,9 +3,11 @@
 import pytest
 from django.apps import apps
 
+from governance.actors import Actor
 from governance.audit.models import Entry
 from governance.errors import Conflict, Forbidden, Invalid, NotFound, Refused
 from governance.models import Environment
+from governance.services import bindings, tokens
 from governance.services.environments import define_environment
 from promotion import content
 from promotion.models import DarkTally, Deployment, Request
@@ -62,6 +64,42 @@ class TestWithdraw:
         assert refusal.value.rule == "not_the_requester"
         assert state(request) == "open"
         assert audit_trail() == [("attempt.refused", "bram")]
+
+    def test_who_answers_for_the_token_that_asked_may(self, world, ask, make_person, set_up, bram):
+        owner = make_person("olga")
+        token = tokens.issue(name="ci", scope="ci", owner=owner, actor=set_up).token
+        bindings.grant_role(to=token, role="submitter", actor=set_up)
+        request = ask(world.version(), by=Actor.from_service(token.pk, name="ci", owner="olga"))
+        bindings.grant_role(to=owner, role="viewer", actor=set_up)
+        tokens.revoke(token_id=token.pk, actor=set_up)
+        with pytest.raises(Refused):
+            requests.withdraw(request_id=request.pk, reason="no", actor=bram)
+
+        requests.withdraw(request_id=request.pk, reason="the pipeline is wrong", actor=owner.actor)
+        assert state(request) == "withdrawn"
+
+    def test_the_same_person_by_another_account_may(self, world, ask, asha, make_person):
+        request = ask(world.version(), by=asha)
+        other = make_person("asha-2", "viewer", person=asha.person).actor
+        requests.withdraw(request_id=request.pk, reason="wrong one", actor=other)
+        assert state(request) == "withdrawn"
+
+    def test_an_operator_may_once_it_would_begin_by_itself(
+        self, world, ask, sign, asha, bram, omar, audit_trail
+    ):
+        request = ask(world.version(), by=asha)
+        with pytest.raises(Refused):
+            requests.withdraw(request_id=request.pk, reason="not mine to judge", actor=omar)
+        sign(request, bram)
+        audit_trail.clear()
+        with pytest.raises(Refused):
+            requests.withdraw(request_id=request.pk, reason="no role for it", actor=bram)
+        requests.withdraw(request_id=request.pk, reason="it is known to be bad", actor=omar)
+        assert audit_trail() == [("attempt.refused", "bram"), ("request.withdrawn", "omar")]
+
+        world.agent("eu-1")
+        sweeping.sweep()
+        assert state(request) == "withdrawn"
 
     def test_while_it_waits_for_agents_too(self, world, ask, sign, asha, bram):
         request = sign(ask(world.version(), by=asha), bram)

@@ -13,7 +13,7 @@ from governance.audit.services import records_refusals
 from governance.errors import Conflict, Invalid, NotFound, Refused
 from governance.names import problem_with
 from promotion.models import Approval, Request, Target
-from promotion.selectors import standing
+from promotion.selectors import requesters, standing
 from promotion.services.journal import Journal
 from promotion.verdicts import Allowed
 
@@ -21,7 +21,10 @@ from promotion.verdicts import Allowed
 @records_refusals
 @transaction.atomic
 def withdraw(*, request_id: UUID, reason: str, actor: Actor) -> Request:
-    """Take back a request that has not begun. Only its requester may.
+    """Take back a request that has not begun.
+
+    Its requester may, or who answers for the account or token that asked. Once it is approved
+    it begins by itself, at 3 a.m. perhaps: then operators may, too.
 
     Raises:
         NotFound: no such request.
@@ -34,8 +37,8 @@ def withdraw(*, request_id: UUID, reason: str, actor: Actor) -> Request:
         message = "Say why you withdraw it."
         raise Invalid(message, reason=problem)
     request, _ = lock_open(request_id, actor=actor, also=(Request.State.APPROVED,))
-    if (request.requester_kind, request.requester_id) != (actor.kind, actor.id):
-        message = "Only who asked for it can withdraw it."
+    if not requesters.may_withdraw(request, actor):
+        message = "Only who asked for it can withdraw it, and operators while it waits to begin."
         raise Refused(
             message, rule="not_the_requester", object=request.chain, subject=request.subject
         )
