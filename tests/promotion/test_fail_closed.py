@@ -59,6 +59,7 @@ DEEDS = {
     "promotion.services.policy_requests.reject",
     "promotion.services.requests.settling.expire",
     "promotion.services.requests.settling.void_disabled",
+    "promotion.services.requests.settling.void_overtaken",
     "promotion.services.requests.signing.reject",
     "promotion.services.rollouts.advancing.advance",
     "promotion.services.rollouts.advancing.advance_target",
@@ -195,10 +196,14 @@ def test_of_requests(life, world, ask, sign, asha, bram, dina, set_up, rules):
     sign(request, bram)
     people.disable_person(user_id=User.objects.get(pk=bram.id).pk, actor=set_up)
     life.tries(lambda: requests.void_disabled(request_id=request.pk, actor=set_up))
+    another = ask(world.version(), by=asha)
+    rules(approvals=1)
+    life.tries(lambda: requests.void_overtaken(request_id=another.pk, actor=set_up))
     settling = "promotion.services.requests.settling"
     assert life.services >= {
         f"{settling}.expire",
         f"{settling}.void_disabled",
+        f"{settling}.void_overtaken",
         "promotion.services.requests.signing.reject",
     }
 
