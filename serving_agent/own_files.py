@@ -73,11 +73,11 @@ class OwnFiles:
         for path in sorted(self._blobs.iterdir()):
             if self._stopping.is_set():
                 return
-            if self._hash(path) not in {path.name, ""}:
+            if path.is_file() and self._hash(path) not in {path.name, ""}:
                 yield f"blobs/{path.name[:12]}"
 
     def _hash(self, path: Path) -> str:
-        """Hash a file slowly; nothing for one that went meanwhile."""
+        """Hash a file slowly; nothing for one that went meanwhile, a word if it cannot be read."""
         digest = hashlib.sha256()
         try:
             with path.open("rb") as source:
@@ -86,4 +86,6 @@ class OwnFiles:
                     time.sleep(len(chunk) / PACE)
         except FileNotFoundError:
             return ""
+        except OSError:
+            return "unreadable"
         return digest.hexdigest()

@@ -162,7 +162,7 @@ class State:
     def document(self, *, trust: Trust, target: Target) -> Document | None:
         """Return the last good document on disk, checked like one that came by wire."""
         for name in (DOCUMENT, "envelope.previous.json"):
-            raw = read_or_none(self._folder / name)
+            raw = self._noted(self._folder / name)
             if raw is None:
                 continue
             with contextlib.suppress(Nack):
@@ -188,11 +188,11 @@ class State:
     def changed(self) -> list[str]:
         """Return what of the document and the keys is not on disk as this process left it."""
         kept = dict(self._kept)
-        return [name for name, raw in kept.items() if read_or_none(self._folder / name) != raw]
+        return [name for name, raw in kept.items() if self._noted(self._folder / name) != raw]
 
     def answering(self) -> dict[str, Answering]:
         """Return, by model, what answered here last."""
-        raw = read_or_none(self._folder / "answering.json")
+        raw = self._noted(self._folder / "answering.json")
         try:
             return msgspec.json.decode(raw or b"", type=dict[str, Answering])
         except _MALFORMED:
@@ -203,7 +203,7 @@ class State:
             write_atomic(self._folder / "answering.json", msgspec.json.encode(answering))
 
     def overrides(self) -> list[Override]:
-        raw = read_or_none(self._folder / "overrides.json")
+        raw = self._noted(self._folder / "overrides.json")
         try:
             return msgspec.json.decode(b"[]" if raw is None else raw, type=list[Override])
         except _MALFORMED:
@@ -232,7 +232,7 @@ class State:
         self._save_tries(generation, tries)
 
     def _tries(self, generation: int) -> dict[str, int]:
-        raw = read_or_none(self._folder / "loading.json")
+        raw = self._noted(self._folder / "loading.json")
         try:
             noted = msgspec.json.decode(raw or b"", type=_Loading)
         except _MALFORMED:
@@ -246,7 +246,7 @@ class State:
 
     def finding(self, digest: str, *, runtime: str) -> Finding | None:
         """Return what a child once found good about a version, under this same runtime."""
-        raw = read_or_none(self._validated / f"{digest}.json")
+        raw = self._noted(self._validated / f"{digest}.json")
         try:
             noted = msgspec.json.decode(raw or b"", type=_Validated)
         except _MALFORMED:
@@ -257,6 +257,15 @@ class State:
         content = msgspec.json.encode(_Validated(runtime, finding))
         with contextlib.suppress(OSError):
             write_atomic(self._validated / f"{digest}.json", content)
+
+    @staticmethod
+    def _noted(path: Path) -> bytes | None:
+        """Read what an agent can do without; what the disk has lost is as if never written."""
+        try:
+            return read_or_none(path)
+        except OSError as exc:
+            logger.warning("%s cannot be read: %s", path.name, exc.strerror)
+            return None
 
     def forget_findings(self, keep: frozenset[str]) -> None:
         for path in self._validated.glob("*.json"):

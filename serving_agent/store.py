@@ -9,8 +9,10 @@ is checked again before every load, because disks and people change files.
 """
 
 import hashlib
+import logging
 import os
 import shutil
+import stat
 import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -27,6 +29,8 @@ from serving_agent.manifests import (
     parse_manifest,
 )
 
+logger = logging.getLogger(__name__)
+
 CHUNK = 1024 * 1024
 
 
@@ -39,6 +43,18 @@ def _check_bytes(path: Path, sha256: str) -> None:
     if hash_file(path) != sha256:
         detail = f"{sha256[:12]}: the bytes that came are not the ones that were named"
         raise VersionFailure(Reason.DIGEST_MISMATCH, detail)
+
+
+def _remove(path: Path) -> bool:
+    """Remove a file; a folder that somebody else made there, such as lost+found, stays."""
+    if path.is_dir() and not path.is_symlink():
+        return False
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as exc:
+        logger.warning("%s cannot be removed: %s", path.name, exc.strerror)
+        return False
+    return True
 
 
 class Store:
@@ -58,13 +74,19 @@ class Store:
         for folder in (self.blobs, self.incoming, self.versions):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         for leftover in self.incoming.iterdir():
-            leftover.unlink()
+            _remove(leftover)
         for blob in self.blobs.iterdir():
-            if blob.stat().st_size <= MANIFEST_BYTES:
-                self._recognise(blob)
+            self._recognise(blob)
 
     def _recognise(self, blob: Path) -> None:
-        raw = blob.read_bytes()
+        try:
+            if not blob.is_file() or blob.stat().st_size > MANIFEST_BYTES:
+                return
+            raw = blob.read_bytes()
+        except OSError as exc:
+            # One file that the disk has lost must not keep the others from being served.
+            logger.warning("%s cannot be read: %s", blob.name, exc.strerror)
+            return
         if hashlib.sha256(raw).hexdigest() != blob.name:
             return
         try:
@@ -93,10 +115,10 @@ class Store:
 
     def has(self, sha256: str, size: int | None = None) -> bool:
         try:
-            found = (self.blobs / sha256).stat().st_size
-        except FileNotFoundError:
+            found = (self.blobs / sha256).stat()
+        except OSError:
             return False
-        return size is None or found == size
+        return stat.S_ISREG(found.st_mode) and size in {None, found.st_size}
 
     def manifest(self, digest: str, *, model: str) -> Manifest:
         """Read a manifest that is here, checking its bytes.
@@ -138,7 +160,10 @@ class Store:
     def _intact(self, entry: FileEntry) -> bool:
         if not self.has(entry.sha256, entry.size):
             return False
-        return hash_file(self.blobs / entry.sha256) == entry.sha256
+        try:
+            return hash_file(self.blobs / entry.sha256) == entry.sha256
+        except OSError:
+            return False
 
     def _discard(self, sha256: str) -> None:
         (self.blobs / sha256).unlink(missing_ok=True)
@@ -220,11 +245,10 @@ class Store:
         named = kept | {one.sha256 for manifest in manifests.values() for one in manifest.files}
         folders = (self.blobs, self.incoming)
         strays = [path for one in folders for path in one.iterdir() if path.name not in named]
-        for path in strays:
-            path.unlink(missing_ok=True)
+        gone = sum(map(_remove, strays))
         for folder in self._stray_folders(kept):
             shutil.rmtree(folder, ignore_errors=True)
-        return len(strays)
+        return gone
 
     def _stray_folders(self, kept: set[str]) -> Iterator[Path]:
         return (folder for folder in self.versions.iterdir() if folder.name not in kept)

@@ -68,3 +68,13 @@ def test_a_new_document_puts_a_changed_one_right(
     plane.reports.clear()
     plane.publish(model(champion=version))
     plane.wait_report(lambda report: report["changed_on_disk"] == [])
+
+
+def test_a_folder_beside_the_files_stops_no_look(
+    plane: ControlPlane, serving: AgentProcess, version: Version
+) -> None:
+    (serving.home / "blobs" / "0lost+found").mkdir()
+    path = serving.home / "blobs" / version.files["golden"]
+    path.chmod(0o600)
+    path.write_bytes(b"changed")
+    plane.wait_report(lambda report: report["changed_on_disk"] == [f"blobs/{path.name[:12]}"])

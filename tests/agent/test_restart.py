@@ -149,6 +149,34 @@ def test_half_written_notes_keep_it_from_nothing(
     assert "overrides.json cannot be read" in again.log()
 
 
+def test_what_the_disk_gives_back_no_more_keeps_it_from_nothing(
+    plane: ControlPlane, start_agent: StartAgent
+) -> None:
+    """Reading a folder fails as reading a lost sector does, also for root."""
+    old, new = make(number=1), make(number=2)
+    plane.publish(model(champion=old), versions=[old])
+    agent = start_agent()
+    plane.wait_champion(old)
+    plane.publish(model(champion=new, hold=[old]), versions=[new])
+    plane.wait_champion(new)
+    plane.wait_report(lambda r: bool(r["events"]))
+    agent.kill()
+    plane.stop()
+    notes = agent.home / "state"
+    lost = [notes / "envelope.json", notes / "answering.json", *(notes / "validated").iterdir()]
+    for path in lost:
+        path.unlink()
+        path.mkdir()
+    for folder in ("blobs", "incoming"):
+        (agent.home / folder / "lost+found").mkdir()
+
+    again = start_agent()
+    again.wait_ready()
+
+    assert again.infer(rows(1)).headers["lockgate-digest"] == old.digest
+    assert "envelope.json cannot be read" in again.log()
+
+
 def test_a_version_that_kills_the_agent_is_left_alone_after_three_times(
     plane: ControlPlane, start_agent: StartAgent
 ) -> None:

@@ -151,3 +151,29 @@ def test_half_fetched_files_are_forgotten_at_a_start(tmp_path: Path) -> None:
     (store.incoming / ("0" * 64)).write_bytes(b"half")
 
     assert opened(tmp_path).partial("0" * 64) == 0
+
+
+def test_what_is_no_file_of_a_version_is_in_nobodys_way(tmp_path: Path) -> None:
+    """A volume has a folder lost+found, and a disk may give a file back no more."""
+    version = make()
+    put(opened(tmp_path), version)
+    for folder in ("blobs", "incoming"):
+        (tmp_path / folder / "lost+found").mkdir()
+    (tmp_path / "blobs" / "dangling").symlink_to("/nowhere")
+
+    store = opened(tmp_path)
+
+    assert store.held() == {version.digest}
+    assert store.sweep({version.digest}) == 1  # The link.
+    assert (tmp_path / "blobs" / "lost+found").is_dir()
+
+
+def test_a_folder_in_the_place_of_a_file_is_no_file(tmp_path: Path) -> None:
+    version = make()
+    store = opened(tmp_path)
+    put(store, version)
+    path = store.blobs / version.files["model"]
+    path.unlink()
+    path.mkdir()
+
+    assert opened(tmp_path).held() == set()
