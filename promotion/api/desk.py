@@ -22,6 +22,7 @@ from governance.audit import population as populations
 from governance.exports import Listing
 from governance.services import access_digests, access_log
 from promotion import desk
+from promotion.api.negotiation import AnyAccept
 from promotion.selectors import listings, owed, rights, samples, segregation
 from promotion.services import proofs
 
@@ -56,7 +57,13 @@ def _answer(asked: dict[str, str], listing: Callable[[], Listing]) -> HttpRespon
     return listing().as_file(form) if form else Response(listing().document())
 
 
-class PopulationView(ApiView):
+class DeskView(ApiView):
+    """Answers in the form that ``as`` names, or in the one there is: ``Accept`` chooses nothing."""
+
+    content_negotiation_class = AnyAccept
+
+
+class PopulationView(DeskView):
     @extend_schema(
         operation_id="audit_population",
         parameters=_parameters(*desk.PERIOD, "size"),
@@ -70,7 +77,7 @@ class PopulationView(ApiView):
         return _answer(asked, lambda: listings.population(found))
 
 
-class SamplesView(ApiView):
+class SamplesView(DeskView):
     @extend_schema(
         operation_id="audit_sample", parameters=_parameters(*desk.SAMPLE), responses=LISTED
     )
@@ -81,7 +88,7 @@ class SamplesView(ApiView):
         return _answer(asked, lambda: listings.sample(found.drawn, found.events))
 
 
-class PacksView(ApiView):
+class PacksView(DeskView):
     @extend_schema(
         operation_id="audit_sample_bundle", parameters=_parameters(*desk.SAMPLE), responses=FILE
     )
@@ -91,7 +98,7 @@ class PacksView(ApiView):
         return _zip(proofs.made(samples.packs(found.drawn)), "lockgate-sample.zip")
 
 
-class RightsView(ApiView):
+class RightsView(DeskView):
     @extend_schema(
         operation_id="audit_rights", parameters=_parameters(*desk.RIGHTS), responses=LISTED
     )
@@ -107,7 +114,7 @@ class RightsView(ApiView):
         return _answer(asked, lambda: listings.rights(found))
 
 
-class DutiesView(ApiView):
+class DutiesView(DeskView):
     @extend_schema(
         operation_id="audit_duties", parameters=_parameters(*desk.DUTIES), responses=LISTED
     )
@@ -119,7 +126,7 @@ class DutiesView(ApiView):
         return _answer(asked, lambda: listings.segregation(found))
 
 
-class OwedView(ApiView):
+class OwedView(DeskView):
     @extend_schema(operation_id="audit_owed", parameters=_parameters(), responses=LISTED)
     def get(self, request: Request) -> HttpResponse | Response:
         """List reviews of broken glass that are owed, and waivers that end soon or have ended."""
@@ -171,7 +178,7 @@ class VerificationView(ApiView):
         return Response(_said(stretches.check(body.validated_data["first"])))
 
 
-class BundleView(ApiView):
+class BundleView(DeskView):
     @extend_schema(
         operation_id="audit_bundle", parameters=_parameters("object", "since"), responses=FILE
     )

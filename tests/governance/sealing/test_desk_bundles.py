@@ -70,7 +70,9 @@ def test_the_whole_log_is_proven(busy, given, client):
 def test_one_object_is_proven_complete(busy, given, client, api, ada):
     keys = given()
     pages = taken(client.get("/audit/bundle/?object=model:b"))
-    calls = taken(api(ada).get("/api/v1/audit/bundle?object=model:b"))
+    path = "/api/v1/audit/bundle?object=model:b"
+    calls = taken(api(ada).get(path))
+    assert taken(api(ada).get(path, HTTP_ACCEPT="application/zip")) is not None
     assert verify.verify(pages, keys).code == 0
     assert pages.getvalue() == calls.getvalue()
     assert report_of(pages)["statements"]["entries"] == 40
