@@ -25,7 +25,7 @@ WRITES = {
 }
 MOST_LINES = 400
 MOST_LINES_OF_A_FUNCTION = 50
-LONGER = {"governance/audit/standalone/verify.py": 2_100}
+LONGER = {"governance/audit/standalone/verify.py": 2_500}
 """One piece on purpose: it is copied alone to where nothing else of ours is."""
 SHAPELESS = {"utils", "util", "helpers", "helper", "common", "core", "manager", "misc"}
 # Written so that this file does not hold what it looks for.

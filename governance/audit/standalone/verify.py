@@ -805,6 +805,12 @@ OPEN = {"not supplied", "none", "unknown", "erased", "all", "every tier", "goes 
 """What a report says where an entry says nothing."""
 WHO = ("by", "account", "granted_by")
 REASONS = ("reason", "comment", "why", "detail")
+FACTS = {
+    *("finding", "severity", "title", "text", "owner", "due", "resolution", "evidence", "tier"),
+    *("name", "person", "reason", "detail", "comment", "holder", "scope", "rule", "ticket"),
+    *("meaning", "method", "verdict", "trigger", "number", "sha256", "expires_at", "role"),
+}
+"""Facts that a payload need not have: then a row says so in a word of ``OPEN``."""
 
 
 class Cited:
@@ -846,6 +852,8 @@ class Cited:
             for member in sorted(set(row) & (set(leaf) | set(said)) - {"entry", *WHO}):
                 true = leaf[member] if member in leaf else said[member]
                 _agree(row[member], true, f"{where}, its {member},")
+            for member in sorted((FACTS & set(row)) - set(leaf) - set(said)):
+                _agree(row[member], "", f"{where}, its {member},")
             if "said" in row:
                 reasons = [str(said[name]) for name in REASONS if said.get(name)]
                 first = "erased" if erased else (reasons or [""])[0]
@@ -961,7 +969,7 @@ MOST_TOLD = 1_000_000
 
 
 class Told(NamedTuple):
-    """One entry that a version's report says something from."""
+    """One entry that a report says something from."""
 
     seq: int
     at: str
@@ -973,6 +981,9 @@ class Told(NamedTuple):
     version: int | None
     facts: dict[str, Any]
     erased: bool
+    object: str
+    object_seq: int
+    hash: str
 
     def text(self, name: str) -> str:
         """One text of the payload, as a report writes it."""
@@ -1032,22 +1043,14 @@ class Life:
             self.chain.append((seq, action))
         if is_own or not is_chain or action in ("request.opened", *INCIDENTS, *ON_HOSTS):
             kept = self.own if is_own else self.beside if is_chain else self.others
-            kept.append(
-                Told(
-                    seq, fields[3].decode(), action, fields[2].decode(), subject,
-                    _plain(fields[4]), _plain(fields[12]), version,
-                    _payload_of(payload, fields), payload is None,
-                )
-            )  # fmt: skip
+            kept.append(_told(fields, payload, linked))
 
     def close(self) -> None:
         """Hold the whole body against the entries."""
         if self.body is None:
             return
         with _shaped():
-            for name in sorted(SECTIONS ^ set(self.body)):
-                what = "lacks its section" if name in SECTIONS else "has a strange section"
-                raise Tampered(f"the report {what} {_shown(name)}")
+            _require_sections(self.body, SECTIONS)
             self._identity()
             self._completeness()
             requests = self._lifecycle()
@@ -1310,7 +1313,7 @@ class Life:
         served = self.served = self._served()
         _in_turn(self._body(where), [r["began_by"] for r in served], where, name="began_by")
         _same(self._body(where), _filled(served), f"body.{where}")
-        self._hold("deployment_record.unknown", self._gaps())
+        self._hold("deployment_record.unknown", _gaps(self.others, self.own))
         kinds = {asked["id"]: asked["kind"] for asked in requests}
         attempts: dict[str, list[Told]] = {}
         for one in self.own:
@@ -1370,32 +1373,6 @@ class Life:
                     }  # fmt: skip
                     found.append(running[one.subject, role])
         return found
-
-    def _gaps(self) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = []
-        running: dict[str, dict[str, Any]] = {}
-        spoken: dict[str, str] = {}
-        for one in self.others:
-            if one.action != SERVES and one.action not in GONE:
-                continue
-            if one.subject in running:
-                running.pop(one.subject)["until"] = one.at
-            why = _why_unknown(one, held=one.subject in spoken)
-            if why:
-                running[one.subject] = _gap(one, why, since=one.at, until="goes on")
-                found.append(running[one.subject])
-            elif one.facts.get("changes"):
-                why = "one entry stands for {} changes".format(one.facts["changes"])
-                found.append(_gap(one, why, since=spoken.get(one.subject, one.at), until=one.at))
-            if one.action == SERVES:
-                spoken[one.subject] = one.at
-        why = "rolled back on its host while unheard"
-        found += [
-            _gap(one, why, since=one.text("began_at"), until=one.at)
-            for one in self._of("agent.rolled_back")
-            if one.facts.get("began_at")
-        ]
-        return sorted(found, key=lambda row: int(row["entry"]))
 
     # What became of it
 
@@ -1538,6 +1515,34 @@ class Life:
                     )
 
 
+def _gaps(agents: list[Told], own: list[Told]) -> list[dict[str, Any]]:
+    """Where nobody can say whether an agent answered."""
+    found: list[dict[str, Any]] = []
+    running: dict[str, dict[str, Any]] = {}
+    spoken: dict[str, str] = {}
+    for one in agents:
+        if one.action != SERVES and one.action not in GONE:
+            continue
+        if one.subject in running:
+            running.pop(one.subject)["until"] = one.at
+        why = _why_unknown(one, held=one.subject in spoken)
+        if why:
+            running[one.subject] = _gap(one, why, since=one.at, until="goes on")
+            found.append(running[one.subject])
+        elif one.facts.get("changes"):
+            why = "one entry stands for {} changes".format(one.facts["changes"])
+            found.append(_gap(one, why, since=spoken.get(one.subject, one.at), until=one.at))
+        if one.action == SERVES:
+            spoken[one.subject] = one.at
+    why = "rolled back on its host while unheard"
+    found += [
+        _gap(one, why, since=one.text("began_at"), until=one.at)
+        for one in own
+        if one.action == "agent.rolled_back" and one.facts.get("began_at")
+    ]
+    return sorted(found, key=lambda row: int(row["entry"]))
+
+
 def _why_unknown(one: Told, *, held: bool) -> str:
     if one.erased:
         return "what it said was erased"
@@ -1553,25 +1558,317 @@ def _gap(one: Told, why: str, *, since: str, until: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _request_holds(row: dict[str, Any], opened: Told, found: list[Told]) -> None:
-    """Hold what a report puts together of a request's entries."""
-    where = f"entry {opened.seq}: the request's"
-    _same(row["id"], opened.request, f"{where} id")
-    _same(row["entries"], [one.seq for one in found], f"{where} entries")
+SCOPE_SECTIONS = {
+    *("schema", "header", "population", "serving", "promotions", "refusals", "exceptions"),
+    *("incidents", "findings", "policies", "access", "fleet", "changes"),
+}
+BEFORE = "before this period"
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
+
+
+class Scope:
+    """Which rows the report of an environment or a period has to have, as ``Life`` does it."""
+
+    def __init__(self, report: Any, cited: Cited, *, sealed: int) -> None:
+        self.cited, self.told = cited, list[Told]()
+        with _shaped():
+            self.body: dict[str, Any] | None = report["body"]
+            header = report["body"]["header"]
+            scope, self.size = header["scope"], int(header["log"]["size"])
+            self.environment = scope["environment"] if scope["kind"] == "environment" else ""
+            self.since = "" if scope["from"] == "the first entry" else str(scope["from"])
+            self.until = "" if scope["until"] == "the last entry" else str(scope["until"])
+            is_of_all = scope["environment"] == "every environment"
+            if scope["kind"] != ("period" if is_of_all else "environment"):
+                raise Tampered("the report does not say which place and period it is of")
+        for time in filter(None, (self.since, self.until)):
+            if not TIME.fullmatch(time):
+                raise Tampered("the report does not say which place and period it is of")
+        if not 0 < self.size <= sealed:
+            raise Tampered(f"the report is of {self.size} entries, and {sealed} are sealed")
+
+    def take(self, fields: Fields, payload: bytes | None, linked: bytes) -> None:
+        """Keep one entry, if it is one that the report may tell of."""
+        one = _told(fields, payload, linked)
+        kinds, subjects = ("request.", "role."), ("deployment:", "agent:", "incident:")
+        is_told = one.action.startswith(kinds) or one.action == "attempt.refused"
+        if one.seq <= self.size and (
+            is_told or self._is_record(one) or one.subject.startswith(subjects)
+        ):
+            self.told.append(one)
+        if len(self.told) >= MOST_TOLD:
+            raise Undecided(f"a report of more than {MOST_TOLD} entries is not read")
+
+    def _is_here(self, one: Told) -> bool:
+        here = self.environment
+        return not here or one.environment == here or one.object == f"environment:{here}"
+
+    def _is_early(self, one: Told) -> bool:
+        return one.at < self.since
+
+    def _is_late(self, one: Told) -> bool:
+        return bool(self.until) and one.at >= self.until
+
+    def _is_record(self, one: Told) -> bool:
+        return self._is_here(one) and not self._is_early(one) and not self._is_late(one)
+
+    def close(self) -> None:
+        """Hold the whole body against the entries."""
+        body = self.body
+        if body is None:
+            return
+        with _shaped():
+            _require_sections(body, SCOPE_SECTIONS)
+            self.records = [one for one in self.told if self._is_record(one)]
+            self._population(body["population"], body["changes"])
+            self._promotions(body["promotions"])
+            self._serving(body["serving"])
+            self._listed(body)
+            self._incidents(body["incidents"])
+            self._roles(body["access"]["roles"])
+
+    def _population(self, said: dict[str, Any], changes: Any) -> None:
+        records = self.records
+        _in_turn(changes, [one.seq for one in records], "changes")
+        true = [[one.object, one.object_seq, one.hash] for one in records]
+        _same(_members(changes, "object", "object_seq", "hash"), true, "body.changes")
+        here = Counter(one.object for one in records)
+        _same({row["object"]: row["entries_here"] for row in said["objects"]}, dict(here),
+              "body.population.objects")  # fmt: skip
+        for row in said["objects"]:
+            whole = row["first"] == 1 and row["entries"] == row["last"]
+            _same(row["is_gapless"], whole, "body.population.objects.is_gapless")
+        adopted = [one.seq for one in records if one.action == "log.history_adopted"]
+        derived = {
+            "entries": len(records),
+            "first": records[0].seq if records else "not supplied",
+            "last": records[-1].seq if records else "not supplied",
+            "by_action": _filled(dict(Counter(one.action for one in records))),
+            "erased_payloads": [one.seq for one in records if one.erased],
+            "histories_adopted": adopted,
+            "is_gapless": all(row["is_gapless"] for row in said["objects"]),
+        }
+        _same({name: said[name] for name in derived}, derived, "body.population")
+
+    def _promotions(self, rows: Any) -> None:
+        asked = {one.request for one in self.records if one.action.startswith("request.")}
+        grouped: dict[str, list[Told]] = {}
+        for one in self.told:
+            if one.request in asked and one.action.startswith("request."):
+                grouped.setdefault(one.request, []).append(one)
+        self.asked = grouped
+        _same([row["id"] for row in rows], list(grouped), "body.promotions")
+        for row, found in zip(rows, grouped.values()):  # noqa: B905 - 3.9 has no strict
+            opened = next((one for one in found if one.action == "request.opened"), found[0])
+            where = f"entry {opened.seq}: the request's"
+            _same(row["entries"], [one.seq for one in found], f"{where} entries")
+            _same(row["asked"]["entry"], opened.seq, f"{where} first entry")
+            model = opened.object.partition(":")[2]
+            true = [opened.environment, model, opened.text("kind"), opened.text("content_hash")]
+            names = ("environment", "model", "kind", "content_hash")
+            for name, value in zip(names, true):  # noqa: B905 - 3.9 has no strict
+                _agree(row[name], value, f"{where} {name}")
+            _agree(row["version"], opened.version, f"{where} version")
+            _signatures_hold(row["signed"], found, "promotions.signed")
+            started = [one.seq for one in found if one.action == "request.started"]
+            _in_turn(row["executed"], started, "promotions.executed")
+            _ended_so(row["end"], found, where, unsettled="not settled by then")
+
+    def _in_time(self, kind: str, actions: tuple[str, ...] = ()) -> list[Told]:
+        """The last word on each of a kind before the period, and every one within."""
+        before: dict[str, Told] = {}
+        within = []
+        for one in self.told:
+            if not self._is_here(one) or not one.subject.startswith(kind) or self._is_late(one):
+                continue
+            if actions and one.action not in actions:
+                continue
+            if self._is_early(one):
+                before[one.subject] = one
+            else:
+                within.append(one)
+        return sorted((*before.values(), *within), key=lambda one: one.seq)
+
+    def _from(self, one: Told) -> dict[str, Any]:
+        is_early = self._is_early(one)
+        return {
+            "from": BEFORE if is_early else one.at, "began_by": BEFORE if is_early else one.seq,
+            "known_by": one.seq, "until": "goes on", "ended_by": "none",
+        }  # fmt: skip
+
+    def _serving(self, said: dict[str, Any]) -> None:
+        _same(said["decided"], _filled(self._decided()), "body.serving.decided")
+        named = {
+            content["digest"]: content["version"]
+            for one in self.told
+            for content in [one.facts.get("content")]
+            if isinstance(content, dict) and "digest" in content and "version" in content
+        }
+        rows, true = said["confirmed"], self._confirmed()
+        names = tuple(true[0]) if true else ()
+        _same(_members(rows, *names), _members(_filled(true), *names), "body.serving.confirmed")
+        for row in rows:
+            version = named.get(row["digest"], row["version"])
+            _same(row["version"], version, "body.serving.confirmed.version")
+        agents = [one for one in self.records if one.subject.startswith("agent:")]
+        _same(said["unknown"], _filled(_gaps(agents, agents)), "body.serving.unknown")
+
+    def _decided(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        running: dict[str, dict[str, Any]] = {}
+        for one in self._in_time("deployment:"):
+            is_champion = not one.erased and one.text("role") == "champion"
+            if one.subject in running and not is_champion:
+                running.pop(one.subject).update(until=one.at, ended_by=one.seq)
+            elif is_champion and one.subject not in running:
+                running[one.subject] = {
+                    "environment": one.environment, "model": one.object.partition(":")[2],
+                    "version": one.version, **self._from(one), "request": one.request or "none",
+                }  # fmt: skip
+                found.append(running[one.subject])
+        return found
+
+    def _confirmed(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        running: dict[str, dict[tuple[str, ...], dict[str, Any]]] = {}
+        for one in self._in_time("agent:", (SERVES, *GONE)):
+            after = one.facts.get("after") if one.action == SERVES else None
+            now = {
+                tuple(str(row.get(name)) for name in ("model", "digest", "role"))
+                for row in (after if isinstance(after, list) else [])
+                if isinstance(row, dict)
+            }
+            held = running.setdefault(one.subject, {})
+            for key in [key for key in held if key not in now]:
+                held.pop(key).update(until=one.at, ended_by=one.seq)
+            for key in sorted(now - set(held)):
+                held[key] = {
+                    "environment": one.environment, "model": key[0], "digest": key[1],
+                    "role": key[2], "agent": one.text("name"), "agent_id": one.id,
+                    **self._from(one),
+                }  # fmt: skip
+                found.append(held[key])
+        return found
+
+    def _listed(self, body: dict[str, Any]) -> None:
+        access, exceptions = body["access"]["changes"], body["exceptions"]
+        places = (
+            (body["findings"], "findings", ("finding.",)),
+            (body["policies"], "policies", ("policy.",)),
+            (access, "access.changes", ("person.", "token.", "role.")),
+            (body["fleet"], "fleet", ("agent.",)),
+            (exceptions["waivers"], "exceptions.waivers", ("waiver.given",)),
+        )
+        for rows, where, begins in places:
+            true = [
+                one.seq
+                for one in self.records
+                if one.action.startswith(begins) and one.action != SERVES
+            ]
+            _in_turn(rows, true, where)
+        refused = [one.seq for one in self.told if one.action == "attempt.refused"]
+        listed = [row["entry"] for row in body["refusals"]["listed"]]
+        if not self.environment:
+            refused = [one.seq for one in self.records if one.action == "attempt.refused"]
+            _same(body["refusals"]["of_no_place"], 0, "body.refusals.of_no_place")
+            _in_turn(body["refusals"]["listed"], refused, "refusals.listed")
+        if not set(listed) <= set(refused):
+            raise Tampered("the report's refusals.listed names an entry that is no refusal")
+        alone = [row["id"] for row in body["promotions"] if row["kind"] == "break_glass"]
+        _same(_members(exceptions["break_glass"], "request"), [[pk] for pk in alone],
+              "body.exceptions.break_glass")  # fmt: skip
+        for row in exceptions["break_glass"]:
+            mine = self.asked[row["request"]]
+            reviews = [one.seq for one in mine if one.action == "request.reviewed"]
+            _in_turn(row["reviews"], reviews, "exceptions.break_glass.reviews")
+
+    def _incidents(self, rows: Any) -> None:
+        found: dict[str, list[Told]] = {}
+        for one in self.told:
+            if not self._is_here(one) or self._is_late(one):
+                continue
+            if one.action == "incident.opened":
+                found[one.subject] = [one]
+            elif one.action == "incident.closed" and self._is_early(one):
+                found.pop(one.subject, None)
+            elif one.action == "incident.closed" and one.subject in found:
+                found[one.subject].append(one)
+        _in_turn(rows, [each[0].seq for each in found.values()], "incidents")
+        true = [[each[0].id, each[0].object] for each in found.values()]
+        _same(_members(rows, "incident", "with"), true, "body.incidents")
+        ends = [each[-1].seq if len(each) > 1 else None for each in found.values()]
+        _ends_so(rows, "closed", ends, "incidents")
+
+    def _roles(self, rows: Any) -> None:
+        held: dict[str, dict[str, Any]] = {}
+        for one in self.told:
+            if self._is_late(one) or not (self._is_here(one) or not one.environment):
+                continue
+            if one.action == "role.granted":
+                held[one.subject] = {
+                    "binding": one.id, "entry": one.seq, "environment": one.environment or "all",
+                    "group": one.text("group") or "all", "revoked": None,
+                    "from": BEFORE if self._is_early(one) else one.at, "until": "goes on",
+                }  # fmt: skip
+            elif one.action == "role.revoked" and self._is_early(one):
+                held.pop(one.subject, None)
+            elif one.action == "role.revoked" and one.subject in held:
+                held[one.subject].update(until=one.at, revoked=one.seq)
+        true = list(held.values())
+        _in_turn(rows, [row["entry"] for row in true], "access.roles")
+        _ends_so(rows, "revoked", [row.pop("revoked") for row in true], "access.roles")
+        names = ("binding", "entry", "environment", "group", "from", "until")
+        _same(_members(rows, *names), _members(true, *names), "body.access.roles")
+
+
+def _members(rows: Any, *names: str) -> list[list[Any]]:
+    return [[row[name] for name in names] for row in rows]
+
+
+def _require_sections(body: dict[str, Any], sections: set[str]) -> None:
+    for name in sorted(sections ^ set(body)):
+        what = "lacks its section" if name in sections else "has a strange section"
+        raise Tampered(f"the report {what} {_shown(name)}")
+
+
+def _told(fields: Fields, payload: bytes | None, linked: bytes) -> Told:
+    return Told(
+        int(fields[13]), fields[3].decode(), fields[0].decode(), fields[2].decode(),
+        fields[14].decode(), _plain(fields[4]), _plain(fields[12]),
+        int(fields[6]) if fields[6] != b"null" else None, _payload_of(payload, fields),
+        payload is None, fields[7].decode(), int(fields[8]), linked.decode(),
+    )  # fmt: skip
+
+
+def _signatures_hold(rows: Any, found: list[Told], where: str) -> list[Told]:
+    """Every signature of a request has its row, and says what was signed; returns them."""
     signed = [one for one in found if one.subject.startswith("approval:")]
-    _in_turn(row["approvals"], [one.seq for one in signed], "lifecycle.requests.approvals")
-    for given, one in zip(row["approvals"], signed):  # noqa: B905 - 3.9 has no strict
+    _in_turn(rows, [one.seq for one in signed], where)
+    for given, one in zip(rows, signed):  # noqa: B905 - 3.9 has no strict
         decision = "reject" if one.action == "request.rejected" else "approve"
         _same(given["decision"], decision, f"entry {one.seq}: the signature's decision")
         for name in ("name", "person", "role", "meaning", "comment", "content_hash", "method"):
             _agree(given[name], one.text(name), f"entry {one.seq}: the signature's {name}")
-    ended: list[Any] = ["not settled", None]
+    return signed
+
+
+def _ended_so(said: Any, found: list[Told], where: str, *, unsettled: str) -> None:
+    ended: list[Any] = [unsettled, None]
     for one in found:
         if one.subject.startswith("request:") and one.action in REQUEST_ENDS:
             ended = [REQUEST_ENDS[one.action], one.seq]
         elif one.action == "request.failed" and one.text("state") == "failed":
             ended = ["failed", one.seq]
-    _same([row["end"]["state"], row["end"].get("entry")], ended, f"{where} end")
+    _same([said["state"], said.get("entry")], ended, f"{where} end")
+
+
+def _request_holds(row: dict[str, Any], opened: Told, found: list[Told]) -> None:
+    """Hold what a report puts together of a request's entries."""
+    where = f"entry {opened.seq}: the request's"
+    _same(row["id"], opened.request, f"{where} id")
+    _same(row["entries"], [one.seq for one in found], f"{where} entries")
+    signed = _signatures_hold(row["approvals"], found, "lifecycle.requests.approvals")
+    _ended_so(row["end"], found, where, unsettled="not settled")
     content = opened.facts.get("content")
     _agree(row["content"], content if isinstance(content, dict) else "", f"{where} content")
     if isinstance(content, dict):
@@ -1742,7 +2039,10 @@ def _verify(archive: Archive, keys: Keys, since: str | None) -> tuple[str, list[
     report = _json(archive.read("report.json"), "report.json")
     _require_known(report.get("report"))
     cited = Cited(report.get("report"))
-    life = Life(report.get("report"), cited, sealed=newest.size)
+    of_scope = (
+        isinstance(report.get("report"), dict) and report["report"].get("schema") == CITING[1]
+    )
+    life = (Scope if of_scope else Life)(report.get("report"), cited, sealed=newest.size)
     _read(archive, log, replay, life)
     ends = log.close()
     _same(report.get("statements"), replay.statements(log, ends), "statements")
@@ -1845,7 +2145,7 @@ def _path(texts: list[str]) -> list[bytes]:
     return raws
 
 
-def _read(archive: Archive, log: Log, replay: Replay, life: Life) -> None:
+def _read(archive: Archive, log: Log, replay: Replay, life: Life | Scope) -> None:
     """Read entries and payloads side by side."""
     payloads = archive.lines("payloads.txt")
     take, replayed, cited, tells = log.take, replay.take, life.cited, life.body is not None

@@ -122,8 +122,8 @@ CHEATS = {
     "an approval is left out": (lambda body: signed(body).pop(), "is left out of the report's"),
     "an approval names no entry": (signed_by_nobody_that_is_named, "shape of its kind"),
     "an approval twice": (lambda body: signed(body).append(signed(body)[0]), "each once"),
-    "a finding closed by another entry": (closed_by_another_entry, "for closed"),
-    "a waiver that nobody gave": (waived, "which does not belong there"),
+    "a finding closed by another entry": (closed_by_another_entry, "it is recorded as"),
+    "a waiver that nobody gave": (waived, "it is recorded as"),
     "a request is left out": (
         lambda body: body["lifecycle"]["requests"].pop(),
         "is left out of the report's lifecycle.requests",
