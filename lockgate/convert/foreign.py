@@ -25,19 +25,26 @@ from lockgate.convert.descriptions import (
 )
 from lockgate.convert.forests import Tell
 from lockgate.convert.proof import PROBABILITIES, first_line, judge, open_model, run
-from lockgate.convert.samples import numbers
+from lockgate.convert.samples import listed, numbers
 from lockgate.errors import BadSample, NotConvertible
 from lockgate.manifest import Document
 
 _TYPES: dict[str, tuple[str, Any]] = {
     "tensor(float)": ("FP32", np.float32),
     "tensor(double)": ("FP64", np.float64),
+    "tensor(float16)": ("FP16", np.float16),
     "tensor(int64)": ("INT64", np.int64),
     "tensor(int32)": ("INT32", np.int32),
+    "tensor(int16)": ("INT16", np.int16),
+    "tensor(int8)": ("INT8", np.int8),
+    "tensor(uint64)": ("UINT64", np.uint64),
+    "tensor(uint32)": ("UINT32", np.uint32),
+    "tensor(uint16)": ("UINT16", np.uint16),
+    "tensor(uint8)": ("UINT8", np.uint8),
     "tensor(bool)": ("BOOL", np.bool_),
     "tensor(string)": ("BYTES", np.object_),
 }
-_FLOATS = ("FP32", "FP64")
+_FLOATS = ("FP16", "FP32", "FP64")
 
 
 def describe_file(
@@ -78,6 +85,7 @@ def describe_file(
         raise BadSample(f"The model refuses the sample: {first_line(error)}") from error
     answered = Answered(inputs, feeds, _outputs(session, answers, rows=table.num_rows), answers)
     name = _score_output(answered, output)
+    _require_numbers(answered)
     if wanted is not None:
         scores = answered.scores(name)
         wrong = ~(np.abs(wanted - scores) <= tolerance * np.maximum(1.0, np.abs(wanted)))
@@ -109,6 +117,10 @@ def external_files(path: Path) -> list[str]:
 def _inputs(session: Any, table: pa.Table) -> tuple[list[Document], Arrays]:
     """Fit the columns to the model's inputs: all to its only one, or one each by name."""
     given = session.get_inputs()
+    if fixed := [each for each in given if each.shape and isinstance(each.shape[0], int)]:
+        name, rows = fixed[0].name, fixed[0].shape[0]
+        message = f"{name!r} takes exactly {rows} at once: export it for any number of rows."
+        raise NotConvertible(message)
     if len(given) == 1 and given[0].name not in table.column_names:
         spec, tensor = _whole(given[0], table)
         return [spec], {given[0].name: tensor}
@@ -151,16 +163,33 @@ def _type_of(given: Any) -> tuple[str, Any]:
 
 def _typed(table: pa.Table, name: str, *, kind: Any) -> NDArray[Any]:
     column = _column(table, name)
+    if column.null_count and not np.issubdtype(kind, np.floating):
+        raise BadSample(f"The column {name!r} has gaps, which its type cannot say.")
     if kind is np.object_:
         if not pa.types.is_string(column.type) and not pa.types.is_large_string(column.type):
             raise BadSample(f"The column {name!r} holds {column.type}, not text.")
-        values = column.to_numpy()
-    else:
-        values = numbers(column, name=name)
-    if column.null_count and not np.issubdtype(kind, np.floating):
-        raise BadSample(f"The column {name!r} has gaps, which its type cannot say.")
-    typed: NDArray[Any] = values.astype(kind)
+        words: NDArray[Any] = column.to_numpy().astype(kind)
+        return words
+    given = numbers(column, name=name)
+    if not np.issubdtype(kind, np.floating):
+        return _whole_numbers(column, name=name, kind=kind)
+    with np.errstate(over="ignore"):
+        typed: NDArray[Any] = given.astype(kind)
+    if np.isinf(typed).any():
+        raise BadSample(f"The column {name!r} holds numbers too large for {np.dtype(kind)}.")
     return typed
+
+
+def _whole_numbers(column: Any, *, name: str, kind: Any) -> NDArray[Any]:
+    """Turn a column into integers or truth values, none of them rounded."""
+    wanted = pa.uint8() if kind is np.bool_ else pa.from_numpy_dtype(kind)
+    try:
+        found: NDArray[Any] = column.cast(wanted).to_numpy()
+    except pa.ArrowInvalid as error:
+        raise BadSample(f"The column {name!r} does not fit {wanted}: {error}") from error
+    if kind is np.bool_ and found.max() > 1:
+        raise BadSample(f"The column {name!r} holds more than 0 and 1, and the model takes bool.")
+    return found.astype(kind)
 
 
 def _column(table: pa.Table, name: str) -> Any:
@@ -180,6 +209,18 @@ def _outputs(session: Any, answers: Arrays, *, rows: int) -> list[Document]:
             datatype = _TYPES[given.type][0]
             found.append({"name": given.name, "datatype": datatype, "shape": shape})
     return found
+
+
+def _require_numbers(answered: Answered) -> None:
+    """Refuse a model that has no number for some rows: no agent could prove such an answer."""
+    for spec in answered.outputs:
+        answers = answered.answers[spec["name"]]
+        if spec["datatype"] not in _FLOATS:
+            continue
+        finite = np.isfinite(answers.reshape(len(answers), -1)).all(axis=1)
+        if rows := np.flatnonzero(~finite).tolist():
+            where = f"{len(rows)} of {len(answers)} rows: {listed(rows)}"
+            raise BadSample(f"Its output {spec['name']!r} is no number for {where}.")
 
 
 def _score_output(answered: Answered, wanted: str | None) -> str:

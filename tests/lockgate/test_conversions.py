@@ -9,7 +9,7 @@ import onnx
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from onnx import numpy_helper
+from onnx import TensorProto, numpy_helper
 from skl2onnx import to_onnx
 from skl2onnx.common.data_types import FloatTensorType, StringTensorType
 from sklearn.compose import ColumnTransformer
@@ -319,3 +319,83 @@ def test_what_does_not_fit_the_file_is_refused(run, elsewhere, more, drop, told)
     code, _, errors = run("pack", "out/model.onnx", *more, drop=drop)
     assert code == 1
     assert told in errors
+
+
+def _of_two(place, *, shape=(None, 2), kind=TensorProto.FLOAT, op="Identity"):
+    """An ONNX file made elsewhere: the sum of two columns, after an operation on each."""
+    nodes = [
+        onnx.helper.make_node("Cast", ["given"], ["numbers"], to=TensorProto.FLOAT),
+        onnx.helper.make_node(op, ["numbers"], ["each"]),
+        onnx.helper.make_node("ReduceSum", ["each", "axes"], ["score"], keepdims=1),
+    ]
+    gives = onnx.helper.make_tensor_value_info("score", TensorProto.FLOAT, [shape[0], 1])
+    takes = onnx.helper.make_tensor_value_info("given", kind, shape)
+    axes = numpy_helper.from_array(np.array([1]), "axes")
+    graph = onnx.helper.make_graph(nodes, "g", [takes], [gives], [axes])
+    opset = onnx.helper.make_opsetid("", 17)
+    (place / "out").mkdir()
+    onnx.save(
+        onnx.helper.make_model(graph, opset_imports=[opset], ir_version=8), place / "out/model.onnx"
+    )
+
+
+def _two_columns(place, first, second=(1, 2, 3)):
+    pq.write_table(pa.table({"a": list(first), "b": list(second)}), place / "two.parquet")
+
+
+@pytest.mark.parametrize(
+    ("kind", "first"),
+    [
+        (TensorProto.INT64, [0.5, 1.5, -2.5]),
+        (TensorProto.INT8, [1, 2, 300]),
+        (TensorProto.UINT16, [1, 2, -3]),
+        (TensorProto.BOOL, [0, 1, 7]),
+        (TensorProto.FLOAT, [1.0, 2.0, 1e39]),
+        (TensorProto.FLOAT16, [1.0, 2.0, 70_000.0]),
+    ],
+)
+def test_a_sample_is_never_rounded_to_fit_the_model(run, place, kind, first):
+    _of_two(place, kind=kind)
+    _two_columns(place, first, (0, 1, 1))
+    code, _, errors = run("pack", "out/model.onnx", sample="two.parquet", drop="")
+    assert (code, "bad_sample: The column 'a'" in errors) == (1, True)
+    assert not (place / "out/golden.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("kind", "datatype"),
+    [(TensorProto.INT8, "INT8"), (TensorProto.UINT16, "UINT16"), (TensorProto.FLOAT16, "FP16")],
+)
+def test_every_type_that_agents_serve_is_packed(run, place, kind, datatype):
+    _of_two(place, kind=kind)
+    _two_columns(place, [1, 2, 3])
+    code, _, errors = run("pack", "out/model.onnx", *MAKE_VERSION, sample="two.parquet", drop="")
+    assert code == 0, errors
+    raw, manifest, _ = read_pack(place / "out")
+    assert manifest["inputs"][0]["datatype"] == datatype
+    read = manifests.parse(raw, model="credit-default")
+    _, problems = manifests.check_golden((place / "out/golden.json").read_bytes(), manifest=read)
+    assert problems == {}
+
+
+def test_integers_are_kept_to_the_last_digit(run, place):
+    _of_two(place, kind=TensorProto.INT64)
+    _two_columns(place, [2**53 + 1, 1, 2])
+    assert run("pack", "out/model.onnx", sample="two.parquet", drop="")[0] == 0
+    assert str(2**53 + 1) in (place / "out/golden.json").read_text()
+
+
+def test_rows_the_model_has_no_number_for_are_named(run, place):
+    _of_two(place, op="Log")
+    _two_columns(place, [1.0, 2.0, -3.0])
+    code, _, errors = run("pack", "out/model.onnx", sample="two.parquet", drop="")
+    assert code == 1
+    assert "bad_sample: Its output 'score' is no number for 1 of 3 rows: 2." in errors
+
+
+def test_a_model_of_a_fixed_number_of_rows_is_refused_with_a_remedy(run, place):
+    _of_two(place, shape=(1, 2))
+    _two_columns(place, [1.0, 2.0, 3.0])
+    code, _, errors = run("pack", "out/model.onnx", sample="two.parquet", drop="")
+    assert code == 1
+    assert "not_convertible: 'given' takes exactly 1 at once: export it for any number" in errors
