@@ -163,6 +163,18 @@ def words(name: str) -> str:
 
 
 @register.filter
+def fact(value: object) -> str:
+    """What a gate looked at, without a programming language's brackets."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {fact(one)}" for name, one in value.items()) or "none"
+    if isinstance(value, list | tuple):
+        return "; ".join(map(fact, value)) or "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return number(value, 6)
+
+
+@register.filter
 def family(action: str) -> str:
     """What an action of the audit log is about: what stands before its dot."""
     return action.partition(".")[0]

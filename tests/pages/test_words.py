@@ -29,6 +29,23 @@ def test_a_number_is_written_to_be_read(value: object, text: str) -> None:
 
 @pytest.mark.parametrize(
     ("value", "text"),
+    [
+        ({"qa": 0, "prod-eu": 2}, "qa 0, prod-eu 2"),
+        ({}, "none"),
+        ([], "none"),
+        (["limit_bal", "age"], "limit_bal; age"),
+        ([{"title": "Bias", "blocks": True}], "title Bias, blocks yes"),
+        (0.123456789, "0.123457"),
+        (None, "not supplied"),
+        ("trained", "trained"),
+    ],
+)
+def test_a_fact_is_written_without_brackets(value: object, text: str) -> None:
+    assert lockgate.fact(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
     [(0, "0 B"), (999, "999 B"), (1_240_000, "1.2 MB"), (4_300_000_000_000, "4,300.0 GB")],
 )
 def test_bytes_are_written_in_the_unit_that_fits(value: int, text: str) -> None:

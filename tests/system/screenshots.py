@@ -31,7 +31,7 @@ PAGES = {
     "fleet": "/fleet/",
 }
 PATIENCE_SECONDS = 600
-WIDE, LOW, TALL = 1280, 560, 900
+WIDE, LOW, BARRED, TALL = 1280, 560, 640, 900
 NEXT_POLICY = {
     "approvals": {"count": 2, "with_risk_of": 1},
     "dark_first": True,
@@ -130,7 +130,7 @@ def rollback(page: Page, url: str, agent: int, token: str) -> None:
     finally:
         os.kill(agent, signal.SIGCONT)
     page.get_by_role("heading", level=1, name="done").wait_for(timeout=120_000)
-    page.set_viewport_size({"width": WIDE, "height": LOW})
+    page.set_viewport_size({"width": WIDE, "height": BARRED})
     page.goto(f"{url}/")
     page.get_by_text("live (confirmed)").nth(1).wait_for(timeout=60_000)
     page.screenshot(path=str(DOCS / "rolled-back.png"))
