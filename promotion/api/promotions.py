@@ -14,7 +14,7 @@ from governance import access
 from governance.api.authentication import actor_of
 from governance.api.base import ApiView
 from governance.api.pagination import cut
-from governance.errors import Forbidden, NotFound
+from governance.errors import Forbidden, Invalid, NotFound
 from governance.models import User
 from promotion.api.bodies import ApprovalIn, PromotionIn, ReasonIn, RollbackIn, TogetherIn
 from promotion.models import Approval, Request
@@ -42,7 +42,7 @@ class PromotionsView(ApiView):
         rows: QuerySet[Request] = documents.requests().filter(access.reach(actor).rows())
         wanted = request.query_params.get("state")
         if wanted is not None:
-            rows = rows.filter(state__in={wanted} & set(Request.State.values))
+            rows = rows.filter(state=_state(wanted))
         page = cut(rows, request=request, by="created_at", newest_first=True)
         return Response(page.body(documents.of_request))
 
@@ -185,6 +185,14 @@ class StopView(ApiView):
             environment=environment, model=model, actor=actor_of(request), **body.validated_data
         )
         return _shown(made.pk, status.HTTP_201_CREATED)
+
+
+def _state(wanted: str) -> str:
+    """Read a state to list by: a misspelt one would look as if there were nothing."""
+    if wanted in Request.State.values:
+        return wanted
+    message = "There is no such state of a request."
+    raise Invalid(message, state=f"must be one of {', '.join(Request.State.values)}")
 
 
 def _person_signing(request: HttpRequest, *, password: str) -> User:

@@ -102,6 +102,7 @@ def _put_policies(
     wanted.update({str(tier): rules for tier, rules in parsed.policies.items()})
     changes = []
     for tier, rules in wanted.items():
+        policies.refuse_places(rules, slug=environment.slug, may_come=True)
         found = policy_requests.put_or_ask(
             environment, tier=tier, proposed=rules, reason="applied as code", actor=actor
         )

@@ -51,7 +51,7 @@ def check(
 
     Raises:
         NotFound: ``unknown_environment``.
-        Invalid: the document is no policy, or the tier is none.
+        Invalid: the document is no policy, or one that nothing can meet; or the tier is none.
         Forbidden: the actor does not administer the environment.
     """
     rules = read(document)
@@ -63,7 +63,34 @@ def check(
         message = f"There is no environment {environment!r}."
         raise NotFound(message, code="unknown_environment")
     access.require(actor, access.Permission.ADMINISTER, environment=place)
+    refuse_places(rules, slug=place.slug)
     return rules, place
+
+
+def refuse_places(rules: Rules, *, slug: str, may_come: bool = False) -> None:
+    """Refuse rules that no version can ever meet, as a slip of the pen makes them.
+
+    Args:
+        may_come: environments that do not exist are not looked for: they are applied as code,
+            in the order of a file.
+
+    Raises:
+        Invalid: an environment must be passed before itself, or one that is not there.
+    """
+    named = {"through": rules.through, "gates.live_hours": rules.gates.live_hours or {}}
+    wanted = {place for places in named.values() for place in places}
+    rows = Environment.objects.filter(slug__in=wanted).values_list("slug", flat=True)
+    known = wanted if may_come else set(rows)
+    problems = {}
+    for field, places in named.items():
+        unknown = [place for place in places if place not in known]
+        if slug in places:
+            problems[field] = f"names {slug} itself: nothing could ever be promoted there"
+        elif unknown:
+            problems[field] = f"names what is no environment: {', '.join(unknown)}"
+    if problems:
+        message = "This policy could never be met."
+        raise Invalid(message, problems=problems)
 
 
 def put(

@@ -125,6 +125,7 @@ def _draft(place: Environment, *, tier: str) -> Draft:
 
 def _checked(request: HttpRequest, draft: Draft) -> Trial:
     rules = policies.read(policy_text.parse(request.POST.get("document", "")))
+    policies.refuse_places(rules, slug=draft.environment.slug)
     seen = access.reach(actor_of(request))
     return tried(rules, draft.environment, tier=draft.tier, before=draft.before, seen=seen)
 

@@ -157,6 +157,16 @@ def test_a_walk_that_waited_too_long_goes_on_when_begun_again(asha, bram, world)
     assert Request.objects.count() == 2
 
 
+def test_a_walk_says_that_a_risk_officer_is_waited_for(asha, world):
+    approvals = {"count": 1, "with_risk_of": 1}
+    policy = {**PROD["policy"], "approvals": approvals}
+    environments.apply(slug="prod-eu", document={**PROD, "policy": policy}, actor=SET_UP)
+    with beside(obeying(world)):
+        code, _, err = asha(*THROUGH, "--wait", "--timeout", "5")
+    assert code == 4, err
+    assert "prod-eu: waiting for approval, 0 of 1; still 1 approval by a risk officer" in err
+
+
 def test_a_walk_that_was_killed_goes_on_when_begun_again(asha, bram, world, environ):
     run = environ("mona", "submitter")
     with beside(obeying(world)):

@@ -76,6 +76,13 @@ def test_checking_shows_what_changes_and_what_would_have_gone_otherwise(page: Cl
     assert nothing_was_asked()
 
 
+def test_a_slip_of_the_pen_is_told_before_it_stops_every_promotion(page: Client) -> None:
+    answer = page.post(PAGE, {"document": "through: [prod-eu]"})
+    assert answer.status_code == 422
+    assert "names prod-eu itself" in answer.content.decode()
+    assert nothing_was_asked()
+
+
 def test_asking_waits_for_others_and_keeps_the_reason(page: Client, ada: User) -> None:
     answer = page.post(PAGE, checked(page, LAXER))
     made = PolicyRequest.objects.get()

@@ -278,3 +278,10 @@ def test_guessing_a_password_at_the_signature_is_limited_and_signs_nothing(world
     signature["password"] = PASSWORD
     assert client.post(path, signature, format="json").status_code == 429
     assert Request.objects.get().state == "open"
+
+
+def test_a_misspelt_state_is_not_an_empty_list(api, world, vera):
+    assert api(vera).get("/api/v1/promotions?state=open").json()["items"] == []
+    answer = api(vera).get("/api/v1/promotions?state=opened")
+    assert answer.status_code == 400
+    assert "must be one of open, approved" in answer.json()["problems"]["state"]

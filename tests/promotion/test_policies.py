@@ -151,6 +151,31 @@ class TestInForce:
         with pytest.raises(Forbidden):
             publish(environment="qa", tier="", document={}, actor=asha)
 
+    @pytest.mark.parametrize(
+        ("document", "problems"),
+        [
+            ({"through": ["qq"]}, {"through": "names what is no environment: qq"}),
+            (
+                {"through": ["qa", "prod-eu"]},
+                {"through": "names prod-eu itself: nothing could ever be promoted there"},
+            ),
+            (
+                {"gates": {"live_hours": {"qq": 2}}},
+                {"gates.live_hours": "names what is no environment: qq"},
+            ),
+        ],
+    )
+    def test_one_that_nothing_could_ever_meet_is_refused(self, document, problems):
+        with pytest.raises(Invalid) as refusal:
+            publish(environment="prod-eu", tier="", document=document, actor=SET_UP)
+        assert refusal.value.context["problems"] == problems
+        publish(environment="prod-eu", tier="", document={"through": ["qa"]}, actor=SET_UP)
+
+    def test_as_code_an_environment_may_be_named_before_it_is_there_but_not_by_itself(self):
+        assert apply(policy={"through": ["staging"]}) == ["policy 2 of prod-eu"]
+        with pytest.raises(Invalid):
+            apply(policy={"through": ["prod-eu"]})
+
     def test_an_unknown_tier_or_place_is_refused(self):
         with pytest.raises(Invalid):
             publish(environment="qa", tier="critical", document={}, actor=SET_UP)
