@@ -18,6 +18,7 @@ from lockgate.cli.reports import report
 from lockgate.cli.sidecar import sidecar
 from lockgate.cli.spares import spare
 from lockgate.cli.status import status
+from lockgate.cli.withdrawals import withdraw
 
 app = typer.Typer(
     cls=Commands,
@@ -49,6 +50,7 @@ app.command()(versions.register)
 app.command()(promotions.promote)
 app.command()(approvals.approve)
 app.command()(comments.comment)
+app.command()(withdraw)
 app.command()(status)
 app.command()(origins)
 app.command()(report)

@@ -6,8 +6,10 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from governance.models import User
 from lockgate.cli import findings, incidents, output
 from promotion.models import Deployment, Finding, Incident
+from registry.models import RegisteredModel
 from tests.pages.factory import World
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -120,6 +122,21 @@ class TestTheEnvironment:
 
         tell(omar, "spare", "name", "score", "1", "qa", "--reason", "nights")
         assert tell(omar, *shown)[1].splitlines()[2] == "    beside it: version 1 spare"
+
+
+class TestARequest:
+    def test_who_asked_takes_it_back_once(self, tell, bank, asha, bram):
+        bank.environment("qa", "qa", approvals=1)
+        version = bank.version(RegisteredModel.objects.get())
+        made = bank.ask(version, "production", "qa", by=User.objects.get(username="asha"))
+        said = ("withdraw", str(made.pk), "--reason", "its golden transactions are wrong")
+
+        code, _, err = tell(bram, *said)
+        assert (code, err.partition(":")[0]) == (1, "not_the_requester")
+        code, out, err = tell(asha, *said)
+        assert (code, err) == (0, "")
+        assert out.startswith(f"{made.pk}  withdrawn\nscore 3 in qa: trained -> production\n")
+        assert tell(asha, *said)[0] == 1
 
 
 class TestAgents:
