@@ -10,7 +10,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 import msgspec
@@ -38,6 +38,7 @@ FETCH_GAP = 1.0
 REPORT_GAP = 0.1
 RENEW_LOOK = 5.0
 LEAVE_SECONDS = 2.0
+WARNED_DAYS = (14, 7, 1)
 
 
 class Desk(Protocol):
@@ -98,6 +99,7 @@ class Courier:
         self._http, self._reconciler, self._desk = control_plane, reconciler, desk
         self._fetch, self._tell = _Clock(poll_seconds), _Clock(report_seconds)
         self._renew = _Clock(RENEW_LOOK)
+        self._warned = 0
         self._wake = threading.Event()
         self._hinted = False
         self._changed = False
@@ -120,6 +122,11 @@ class Courier:
     def stop(self) -> None:
         self._stopping = True
         self._wake.set()
+
+    @property
+    def token_ends(self) -> float:
+        """When the token does, in seconds since 1970."""
+        return self._identity.expires_at.timestamp()
 
     @property
     def generation(self) -> int:
@@ -165,6 +172,7 @@ class Courier:
             self._guard(self._tell, self._report_once)
         if time.monotonic() >= self._renew.due and datetime.now(UTC) >= self._identity.renew_at:
             self._guard(self._renew, self._renew_once)
+            self._warn_of_end()
 
     def _guard(self, clock: _Clock, do: Callable[[], None]) -> None:
         """Do one call; whatever the control plane does wrong only changes when it is next asked."""
@@ -264,6 +272,16 @@ class Courier:
         except OSError as exc:
             raise TemporaryFailure(f"the new token cannot be kept: {exc.strerror}") from exc
         logger.info("token renewed, good until %s", expires_at.isoformat())
+
+    def _warn_of_end(self) -> None:
+        """Say some days before that the token will end: it was to be renewed long ago."""
+        now, ends = datetime.now(UTC), self._identity.expires_at
+        due = now >= self._identity.renew_at
+        passed = sum(ends - now <= timedelta(days=days) for days in WARNED_DAYS) if due else 0
+        if passed > self._warned:
+            when = ends.isoformat(timespec="seconds")
+            logger.warning("the token cannot be renewed; from %s on nothing new comes here", when)
+        self._warned = passed
 
     def _leave(self) -> None:
         try:

@@ -35,11 +35,12 @@ class Metrics(Collector):
         *,
         loaded: Callable[[], list[Loaded]],
         generation: Callable[[], int],
+        token_ends: Callable[[], float],
         mirror: Callable[[], dict[str, int]],
         dark: Callable[[], dict[str, int]],
         memory_budget: int = 0,
     ) -> None:
-        self._loaded, self._generation = loaded, generation
+        self._loaded, self._generation, self._token_ends = loaded, generation, token_ends
         self._memory_budget = memory_budget
         self._counters = {"mirror": mirror, "dark": dark}
         self.refusals: Counter[int] = Counter()
@@ -77,6 +78,11 @@ class Metrics(Collector):
                 )
         yield GaugeMetricFamily(
             "lockgate_agent_generation", "Generation applied", value=self._generation()
+        )
+        yield GaugeMetricFamily(
+            "lockgate_agent_token_expires_timestamp_seconds",
+            "When its token ends, unless it is renewed",
+            value=self._token_ends(),
         )
         yield GaugeMetricFamily(
             "lockgate_agent_resident_bytes", "Memory of the process", value=resident_bytes()

@@ -108,6 +108,7 @@ class ControlPlane:
         self.token = "agent-token"
         self.token_seconds = 86400.0
         self.renewals = 0
+        self.renews = True
         self.enrolment_keys: list[Key] | None = None
         self.faults: dict[str, Callable[[], Answer | None]] = {}
         """By the beginning of ``METHOD path``: an answer instead of the right one, or None."""
@@ -283,6 +284,8 @@ class ControlPlane:
         return 200, {}, json.dumps({"generation": self.generation}).encode()
 
     def _renew(self, *_: object) -> Answer:
+        if not self.renews:
+            return problem(503, "unavailable")
         self.renewals += 1
         self.token = f"agent-token-{self.renewals}"
         self.token_seconds = 86400.0

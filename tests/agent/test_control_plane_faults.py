@@ -3,6 +3,7 @@
 import threading
 import time
 
+import httpx
 import pytest
 
 from serving_agent.control_plane import ControlPlane as Client
@@ -129,6 +130,31 @@ def test_the_token_is_renewed_at_half_its_life_and_kept(
     start_agent()
     plane.wait_champion(version)
     assert plane.renewals == 1
+
+
+def test_a_token_that_cannot_be_renewed_is_warned_of(
+    plane: ControlPlane, start_agent: StartAgent
+) -> None:
+    version = make()
+    plane.token_seconds, plane.renews = 2.0, False
+    plane.publish(model(champion=version), versions=[version])
+    agent = start_agent()
+    plane.wait_champion(version)
+
+    deadline = time.monotonic() + 20
+    while "the token cannot be renewed; from" not in agent.log():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+    assert agent.infer(rows(1)).status_code == 200
+    ends = httpx.get(f"{agent.url}/metrics").text.split("token_expires_timestamp_seconds ")[-1]
+    assert abs(float(ends.split()[0]) - time.time()) < 60
+    plane.renews = True
+    deadline = time.monotonic() + 30
+    while not plane.renewals:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert agent.log().count("the token cannot be renewed") == 1
 
 
 def test_there_may_be_no_document_yet(plane: ControlPlane, start_agent: StartAgent) -> None:

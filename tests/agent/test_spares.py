@@ -64,7 +64,11 @@ class Pair:
         roles = {champion.digest: Role.CHAMPION, spare.digest: Role.SPARE}
         self.runtime.switch("credit", roles, rule=Rule(spare=spare.digest))
         self.metrics = Metrics(
-            loaded=self.runtime.loaded, generation=lambda: 1, mirror=dict, dark=dict
+            loaded=self.runtime.loaded,
+            generation=lambda: 1,
+            token_ends=lambda: 0.0,
+            mirror=dict,
+            dark=dict,
         )
         self.check = SelfCheck(self.runtime.loaded, seconds=60.0, patience=0.2)
         self.app = App(
