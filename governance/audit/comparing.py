@@ -17,6 +17,7 @@ from governance.audit.models import Entry
 from governance.audit.notices import Area, Notice
 
 SHORT = 60
+MEMBERS = 3
 LEAST = 500
 """Rows of a table that are looked at in one round: a small one is looked at whole."""
 ROUNDS = 50
@@ -159,6 +160,8 @@ def _wrong_with(row: Row, told: Told | None) -> str:
     for name, value in row.facts.items():
         if name in told.facts:
             said, seq = told.facts[name]
+            if said != value and isinstance(value, dict | list):
+                return f"its {name} is not the one that entry {seq} tells of{_where(value, said)}"
             if said != value:
                 return f"its {name} is {_short(value)}, and entry {seq} says {_short(said)}"
     for action, is_wanted in row.happened.items():
@@ -167,6 +170,14 @@ def _wrong_with(row: Row, told: Told | None) -> str:
         if not is_wanted and action in told.actions:
             return f"it is as before entry {told.actions[action]}, {action}"
     return ""
+
+
+def _where(value: object, said: object) -> str:
+    """Name what differs within two documents: their members, the first few."""
+    if not (isinstance(value, dict) and isinstance(said, dict)):
+        return ""
+    names = sorted(key for key in value.keys() | said.keys() if value.get(key) != said.get(key))
+    return ": " + ", ".join(names[:MEMBERS]) + (" ..." if len(names) > MEMBERS else "")
 
 
 def _short(value: object) -> str:

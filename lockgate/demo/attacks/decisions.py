@@ -34,7 +34,7 @@ DECISIONS = (
             "    WHERE document -> 'approvals' <> '0';",
             "append_only",
         ),
-        r"policy \d+ of [\w-]+: its document is another document, and entry \d+ says",
+        r"policy \d+ of [\w-]+: its document is not the one that entry \d+ tells of: approvals",
     ),
     Attack(
         "forge-approval",
@@ -104,7 +104,7 @@ DECISIONS = (
             "    (SELECT id FROM registry_modelversion WHERE number = 1 ORDER BY id LIMIT 1);",
             "append_only",
         ),
-        r"version 1 of [\w-]+: its files is another document, and entry \d+ says",
+        r"version 1 of [\w-]+: its files is not the one that entry \d+ tells of",
     ),
     Attack(
         "change-digest",
