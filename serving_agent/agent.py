@@ -106,6 +106,7 @@ class Agent:
             loaded=self._runtime.loaded,
             generation=lambda: self._courier.generation,
             token_ends=lambda: self._courier.token_ends,
+            clock_offset=lambda: self._control_plane.skew.seconds,
             mirror=self._recorder.counters if self._recorder else no_counters,
             dark=self._dark.counters if self._dark else no_counters,
             memory_budget=self._memory_bytes,

@@ -20,6 +20,7 @@ from serving_agent.documents import MAX_BYTES
 from serving_agent.errors import Nack, PermanentFailure, Reason, TemporaryFailure, Unauthorized
 from serving_agent.ports import PredictionKind
 from serving_agent.signing import PublicKey
+from serving_agent.skew import Skew
 
 ANSWER_BYTES = 1024 * 1024
 REDIRECTS = 3
@@ -99,6 +100,7 @@ class ControlPlane:
         self._base = httpx.URL(url.rstrip("/") + "/api/v1/")
         self._seconds = seconds
         self.token = token
+        self.skew = Skew()
         verify: Any = str(ca_file) if ca_file else True
         # No proxies or .netrc from the environment: the token goes where the operator said.
         self._http = httpx.Client(
@@ -187,8 +189,9 @@ class ControlPlane:
             headers=sent,
             timeout=httpx.Timeout(seconds, connect=min(2.0, seconds)),
         )
-        latest = time.monotonic() + (deadline or seconds)
+        latest, began = time.monotonic() + (deadline or seconds), time.time()
         with self._sent(request) as response:
+            self.skew.note(response.headers.get("date"), sent=began, now=time.time())
             body = _read(response, limit=limit, deadline=latest)
             if response.status_code != 304:
                 _raise_for(response, body)

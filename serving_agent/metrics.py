@@ -36,11 +36,13 @@ class Metrics(Collector):
         loaded: Callable[[], list[Loaded]],
         generation: Callable[[], int],
         token_ends: Callable[[], float],
+        clock_offset: Callable[[], float],
         mirror: Callable[[], dict[str, int]],
         dark: Callable[[], dict[str, int]],
         memory_budget: int = 0,
     ) -> None:
         self._loaded, self._generation, self._token_ends = loaded, generation, token_ends
+        self._clock_offset = clock_offset
         self._memory_budget = memory_budget
         self._counters = {"mirror": mirror, "dark": dark}
         self.refusals: Counter[int] = Counter()
@@ -83,6 +85,11 @@ class Metrics(Collector):
             "lockgate_agent_token_expires_timestamp_seconds",
             "When its token ends, unless it is renewed",
             value=self._token_ends(),
+        )
+        yield GaugeMetricFamily(
+            "lockgate_agent_clock_offset_seconds",
+            "How far the clock is ahead of the control plane's, at least",
+            value=self._clock_offset(),
         )
         yield GaugeMetricFamily(
             "lockgate_agent_resident_bytes", "Memory of the process", value=resident_bytes()

@@ -109,6 +109,7 @@ class ControlPlane:
         self.token_seconds = 86400.0
         self.renewals = 0
         self.renews = True
+        self.ahead_seconds = 0.0
         self.enrolment_keys: list[Key] | None = None
         self.faults: dict[str, Callable[[], Answer | None]] = {}
         """By the beginning of ``METHOD path``: an answer instead of the right one, or None."""
@@ -310,6 +311,9 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def log_message(self, *_: object) -> None: ...
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        return super().date_time_string((timestamp or time.time()) + self.plane.ahead_seconds)
 
     def _handle(self) -> None:
         body = self.rfile.read(int(self.headers.get("content-length") or 0))

@@ -67,6 +67,7 @@ class Pair:
             loaded=self.runtime.loaded,
             generation=lambda: 1,
             token_ends=lambda: 0.0,
+            clock_offset=lambda: 0.0,
             mirror=dict,
             dark=dict,
         )
