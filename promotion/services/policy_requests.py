@@ -152,9 +152,7 @@ def approve(
     _refuse_if_changed(request, content_hash)
     now = timezone.now()
     _sign(request, user=user, role=role, decision=APPROVE, comment=comment, actor=actor)
-    newest = publishing.rules_of(request.environment_id, request.tier)
-    if newest is None or newest[0].pk != request.follows_id:
-        detail = "Another policy is in force than when this was asked."
+    if detail := _why_overtaken(request):
         _settle(request, PolicyRequest.State.VOIDED, detail, actor=actor, now=now)
     elif len(_valid_approvers(request)) >= request.approvals_needed:
         _settle(request, PolicyRequest.State.PUBLISHED, "", actor=actor, now=now)
@@ -165,6 +163,16 @@ def approve(
             actor=actor,
         )
     return request
+
+
+def _why_overtaken(request: PolicyRequest) -> str:
+    """Say what of the rules it was asked under is another by now, or ``""``."""
+    newest = publishing.rules_of(request.environment_id, request.tier)
+    if newest is None or newest[0].pk != request.follows_id:
+        return "Another policy is in force than when this was asked."
+    if approvals_needed(request.environment, request.tier) > request.approvals_needed:
+        return "The environment's policy asks for more approvals than when this was asked."
+    return ""
 
 
 @records_refusals

@@ -155,6 +155,22 @@ def test_a_tier_cannot_be_opened_around_the_environments_rules(strict, ada):
     assert isinstance(made, PolicyRequest)
 
 
+def test_a_tiers_policy_does_not_pass_by_fewer_approvals_than_are_asked_by_now(
+    strict, ada, bram, cleo
+):
+    def asked(document, tier):
+        return publish(environment="prod-eu", tier=tier, document=document, actor=ada)
+
+    signed(asked(STRICT, "high"), bram)
+    laxer = asked({**STRICT, "approvals": 0}, "high")
+    signed(asked({**STRICT, "policy_approvals": 2}, ""), bram)
+    found = signed(laxer, cleo)
+
+    assert found.state == PolicyRequest.State.VOIDED
+    assert found.detail.startswith("The environment's policy asks for more approvals")
+    assert Policy.objects.filter(tier="high").count() == 1
+
+
 def test_applying_as_code_asks_too(strict):
     document = {**PROD, "policy": {**STRICT, "approvals": 0}}
     changes = environments.apply(slug="prod-eu", document=document, actor=SET_UP).changes
