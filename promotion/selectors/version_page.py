@@ -150,7 +150,7 @@ def version_page(name: str, number: int, sight: Sight, *, now: datetime) -> Vers
         counted=list(_counted(version, agents, now=now)),
         golden=_golden(version, agents),
         features=features(manifest),
-        outputs=_rows(manifest.get("outputs")),
+        outputs=[_sized(output) for output in _rows(manifest.get("outputs"))],
         metrics=_mapping(manifest.get("metrics")),
         datasets=_rows(manifest.get("datasets")),
         training={key: value for key, value in training.items() if key != "parameters"},
@@ -262,6 +262,13 @@ def _is(place: VersionPlace, state: str) -> bool:
 
 def _mapping(value: object) -> Mapping[str, object]:
     return value if isinstance(value, Mapping) else {}
+
+
+def _sized(output: Item) -> Item:
+    """Say a dimension of any size in words."""
+    shape = output.get("shape")
+    sizes = shape if isinstance(shape, list) else []
+    return {**output, "shape": ["any number" if size == -1 else size for size in sizes]}
 
 
 def _rows(value: object) -> list[Item]:
