@@ -14,6 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from onnx.external_data_helper import uses_external_data
 
+from lockgate.convert.columns import is_text
 from lockgate.convert.descriptions import (
     GOLDEN,
     TOLERANCE,
@@ -166,9 +167,9 @@ def _typed(table: pa.Table, name: str, *, kind: Any) -> NDArray[Any]:
     if column.null_count and not np.issubdtype(kind, np.floating):
         raise BadSample(f"The column {name!r} has gaps, which its type cannot say.")
     if kind is np.object_:
-        if not pa.types.is_string(column.type) and not pa.types.is_large_string(column.type):
+        if not is_text(column):
             raise BadSample(f"The column {name!r} holds {column.type}, not text.")
-        words: NDArray[Any] = column.to_numpy().astype(kind)
+        words: NDArray[Any] = column.cast(pa.string()).to_numpy().astype(kind)
         return words
     given = numbers(column, name=name)
     if not np.issubdtype(kind, np.floating):
