@@ -30,7 +30,7 @@ def found(**asked):
 @pytest.fixture
 def promoted(world, ask, sign, asha, bram):
     world.agent("eu-1")
-    request = sign(ask(world.version(), by=asha), bram)
+    request = sign(ask(world.version(authors=("mia",)), by=asha), bram)
     world.settle()
     return request
 
