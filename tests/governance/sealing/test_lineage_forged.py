@@ -4,18 +4,21 @@ import copy
 
 import pytest
 
+from governance.audit import bundles
 from governance.audit.standalone import verify
 from tests.governance.sealing.test_lineage_bundle import (  # noqa: F401 - fixtures
     ask,
     forged,
     life,
     made,
+    packed,
     rules,
     sealed,
     sign,
     told,
     world,
 )
+from tests.promotion.test_break_glass import judge, live, smash  # noqa: F401 - live: a fixture
 
 pytestmark = pytest.mark.django_db(transaction=True)
 MANIFESTS = (
@@ -166,3 +169,21 @@ def test_a_report_of_another_kind_is_not_proven(made):  # noqa: F811
 def test_it_says_that_the_page_is_not_what_was_held_against_the_entries(made):  # noqa: F811
     _, file, keys = made
     assert any("report.html" in note for note in told(file, keys).notes)
+
+
+def test_what_one_person_did_alone_is_proven_with_its_review(live, omar, cleo, ada, sealer, log):  # noqa: F811
+    request = smash(omar)
+    live.settle()
+    judge(request, cleo)
+    sealer.round(log)
+    known = "".join(f"{key}\n" for key in [*sealer.verifiers(), *bundles.verifier_of_bundles()])
+    _, file = packed(ada)
+    assert told(file, known).code == verify.PROVEN, told(file, known).line
+
+    def unreviewed(body):
+        asked = body["lifecycle"]["requests"][-1]["break_glass"]
+        asked["review"] = []
+        body["aftermath"]["reviews"] = []
+
+    result = told(forged(file, unreviewed), known)
+    assert (result.code, "is left out" in result.line) == (verify.TAMPERED, True), result.line
