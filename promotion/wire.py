@@ -10,6 +10,7 @@ from promotion.latencies import LARGEST_SUM, SIZE
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Count = Annotated[int, Field(ge=0, lt=2**53)]  # what JSON numbers hold exactly
 Number = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Offset = Annotated[float, Field(ge=-1e12, le=1e12, allow_inf_nan=False)]  # s, either way
 Age = Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)]  # ms, a third of a century
 Code = Annotated[str, Field(max_length=40, pattern=r"^[A-Z0-9_]*$")]
 Name = Annotated[str, Field(max_length=63, pattern=r"^[a-z0-9][a-z0-9-]*$")]
@@ -189,6 +190,8 @@ class Report(_Lenient):
         list[Annotated[str, Field(max_length=200)]], Field(max_length=100)
     ] = []
     """Files of its own that are not as the agent left them."""
+    clock_offset_seconds: Offset = 0.0
+    """By how much the agent's clock is ahead of ours, as it sees it; behind below 0."""
     overrides: Annotated[list[Override], Field(max_length=MAX_VERSIONS)] = []
 
 

@@ -210,6 +210,7 @@ class Agent:
             events=[of_event(one, now=now) for one in events],
             overrides=[of_override(one, now=time.time()) for one in overrides],
             changed_on_disk=self._own_files.changed,
+            clock_offset_seconds=round(self._control_plane.skew.seconds, 1),
         )
 
     def follow(self, document: Document) -> None:

@@ -99,6 +99,8 @@ class Report(msgspec.Struct, frozen=True):
     overrides: list[OverrideReport] = []
     changed_on_disk: list[str] = []
     """Own files that are not as they were left."""
+    clock_offset_seconds: float = 0.0
+    """By how much this host's clock is at least ahead of the control plane's."""
     schema: str = SCHEMA
 
 

@@ -20,6 +20,8 @@ TELLINGS = 6
 """The latest hints shown of each agent."""
 GONE = 100
 """Agents that left, shown on one page."""
+ODD_CLOCK_SECONDS = 5.0
+"""Less is not told: logs of two hosts can still be laid beside one another."""
 UNWELL = frozenset({"silent", "refuses", "wedged", "two at once", "evicted", "rolled back"})
 
 
@@ -69,6 +71,14 @@ class AgentCard:
             for name, group in sorted(self.counters.items())
             if isinstance(group, Mapping)
         ]
+
+    @property
+    def clock(self) -> str:
+        """How far its clock is off, in words; empty where that does not matter."""
+        offset = self.counters.get("clock_offset_seconds")
+        if not isinstance(offset, int | float) or abs(offset) <= ODD_CLOCK_SECONDS:
+            return ""
+        return f"clock {abs(offset):,.0f} s {'ahead' if offset > 0 else 'behind'}"
 
 
 @dataclass(frozen=True, slots=True)

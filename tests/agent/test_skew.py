@@ -55,6 +55,8 @@ def test_an_agent_whose_clock_is_an_hour_behind_says_so_and_serves(
     # Once by what enrols, once by what reports.
     assert 1 <= agent.log().count("s off the control plane's") <= 2
 
+    plane.wait_report(lambda report: -3602 < report["clock_offset_seconds"] < -3597)
+
     plane.ahead_seconds = 0.0
     deadline = time.monotonic() + 20
     while "the clock agrees with the control plane's again" not in agent.log():

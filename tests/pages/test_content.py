@@ -103,6 +103,23 @@ def test_an_agent_that_refuses_is_named_with_its_reason(
     assert "key 12ab is not known" in text(page, "/fleet/")
 
 
+@pytest.mark.parametrize(
+    ("offset", "told"),
+    [(0.0, ""), (-4.9, ""), (7.2, "clock 7 s ahead"), (-3600, "clock 3,600 s behind")],
+)
+def test_an_agent_whose_clock_is_off_is_named_in_the_fleet(
+    offset: float, told: str, world: World, rosa: User, browser: Callable[..., Client]
+) -> None:
+    world.environment("qa", "qa")
+    rig = world.agent("qa-1", "qa")
+
+    rig.say(rig.generation(), rig.items(), clock_offset_seconds=offset)
+
+    page = text(browser(rosa), "/fleet/")
+    assert told in page
+    assert ("clock " in page) is bool(told)
+
+
 def test_a_model_says_what_answers_where(
     waiting: Request, rosa: User, browser: Callable[..., Client]
 ) -> None:

@@ -285,6 +285,8 @@ class TestWire:
         "an unknown role": {"models": [held(role="king")]},
         "a short digest": {"models": [held(digest="abc")]},
         "an upper-case digest": {"models": [held(digest="A" * 64)]},
+        "NaN clock": {"clock_offset_seconds": float("nan")},
+        "a clock of no time": {"clock_offset_seconds": -1e13},
         "NaN seconds": {"models": [held(load_seconds=float("nan"))]},
         "infinite seconds": {"models": [held(load_seconds=float("inf"))]},
         "negative seconds": {"models": [held(load_seconds=-0.1)]},

@@ -106,6 +106,7 @@ def _row(agent: Agent, body: wire.Report, now: datetime) -> AgentReport:
             "resident_bytes": body.resident_bytes,
             "memory_budget_bytes": body.memory_budget_bytes,
             "held": list(body.held),
+            "clock_offset_seconds": body.clock_offset_seconds,
             "changed_on_disk": [wire.clean(text) for text in body.changed_on_disk],
         },
     )
