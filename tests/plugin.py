@@ -7,6 +7,7 @@ out the tests has none: it only collects, and reads settings that lead nowhere.
 """
 
 import atexit
+import gc
 import os
 import shutil
 import tempfile
@@ -77,6 +78,18 @@ class Scheduling(LoadFileScheduling):
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep the tests of the one whole system together: between others it would start again."""
     items.sort(key=lambda item: item.nodeid.startswith("tests/system/"))
+
+
+def pytest_collection() -> None:
+    """Look for no garbage while thousands of tests are made that all stay."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """Keep what was made, and Django, out of every later search for garbage."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.hookimpl(optionalhook=True)

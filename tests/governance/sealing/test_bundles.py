@@ -87,7 +87,7 @@ def test_one_object_is_proven_to_be_complete(busy, given):
         "objects": frozenset({"model:credit-default", 'model:"Zürich"\n\t'}),
         "others": frozenset({other.seq, 1}),
         "since": since.size,
-        "report": {"about": "credit-default"},
+        "report": {"schema": verify.SAMPLE, "about": "credit-default"},
     }
     written, file = made(**question)
     assert (written.entries, written.size) == (350 + 210 + 1, 700)
@@ -97,7 +97,7 @@ def test_one_object_is_proven_to_be_complete(busy, given):
     without = made(**{**question, "since": 0})[1]
     assert verify.verify(without, given(), since.note).code == 2
     with zipfile.ZipFile(file) as archive:
-        assert json.loads(archive.read("report.json"))["report"] == {"about": "credit-default"}
+        assert json.loads(archive.read("report.json"))["report"] == question["report"]
 
 
 def test_an_object_whose_last_entries_are_kept_back_is_found_out(busy, given):
