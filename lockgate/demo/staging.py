@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import Final, NoReturn
 
 import typer
 
@@ -15,6 +15,9 @@ from lockgate.demo.narrator import Narrator
 from lockgate.demo.story.stage import Stage
 from lockgate.demo.system import System
 from lockgate.errors import LockgateError
+
+QUICK: Final = {"SEALER_SECONDS": "10"}
+"""A story is shorter than the minute in which the sealer comes otherwise."""
 
 
 @contextmanager
@@ -37,7 +40,9 @@ def staged(
     try:
         with homes.fresh(home) as folder:
             stage = Stage(
-                System(folder, store=store, extra=dict(extra or {})), tell, data.split(data.read())
+                System(folder, store=store, extra={**QUICK, **(extra or {})}),
+                tell,
+                data.split(data.read()),
             )
             try:
                 yield stage

@@ -31,21 +31,20 @@ def take_away(stage: Stage) -> None:
     page.write_text(_lineage(stage, "text/html").text)
     stage.tell.say(f"lineage report of version 2, signed for by {', '.join(signed)}: {page}")
     stage.tell.say(stage.system.lockgate("audit", "verify").strip().splitlines()[-1])
-    prove(stage)
+    prove(stage, size=_size(report))
     examine(stage)
 
 
-def prove(stage: Stage) -> None:
-    """Take log and report away as bundles; the verifier, alone in a folder, proves both."""
+def prove(stage: Stage, *, size: int) -> None:
+    """Take log and report away as bundles; the verifier, alone in a folder, proves both.
+
+    Both end with what is sealed, so the sealer's next round is waited for: ``size`` entries.
+    """
     bundle, deadline = stage.reports / "audit.zip", time.monotonic() + PATIENCE
-    while True:  # The sealer comes once a minute.
-        try:
-            stage.system.lockgate("audit", "bundle", str(bundle))
-            break
-        except StoryError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(1.0)
+    while (sealed := _take(stage, bundle)) < size:
+        if time.monotonic() > deadline:
+            raise StoryError(f"{sealed} of {size} entries of the audit log are sealed")
+        time.sleep(1.0)
     keys = stage.reports / "keys.txt"
     keys.write_text(stage.system.lockgate("audit", "keys"))
     said = _proven(bundle, keys)
@@ -56,6 +55,17 @@ def prove(stage: Stage) -> None:
     said = _proven(report, keys)
     stage.tell.say(f"the report of version 2 as a bundle, each fact by its entry: {report}")
     stage.tell.say(said)
+
+
+def _take(stage: Stage, bundle: Path) -> int:
+    """Take away what is sealed of the log, and say how many entries that is."""
+    bundle.unlink(missing_ok=True)
+    try:
+        stage.system.lockgate("audit", "bundle", str(bundle))
+    except StoryError:  # Nothing is sealed yet.
+        return 0
+    with zipfile.ZipFile(bundle) as archive:
+        return int(json.loads(archive.read("bundle.json"))["size"])
 
 
 def _proven(bundle: Path, keys: Path) -> str:
@@ -94,6 +104,14 @@ def _lineage(stage: Stage, form: str) -> httpx.Response:
         trust_env=False,
     )
     return reply.raise_for_status()
+
+
+def _size(report: dict[str, object]) -> int:
+    """Say how many entries the log had when a lineage report was made."""
+    body = report["body"]
+    if not isinstance(body, dict):
+        raise StoryError("the lineage report has no body")
+    return int(body["header"]["log"]["size"])
 
 
 def signatures(report: dict[str, object]) -> list[dict[str, str]]:

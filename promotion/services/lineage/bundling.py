@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 from governance.actors import Actor
 from governance.audit import bundles, checkpoints
-from governance.errors import Conflict
+from governance.errors import Conflict, NotFound
 from promotion.lineage.sources import Json
 from promotion.selectors import lineage
 from promotion.services.lineage.asking import AsOf
@@ -30,9 +30,13 @@ def bundle(
     sealed = newest.size if newest else 0
     size = size_of(as_of or AsOf(size=sealed))
     if size is None or not sealed or size > sealed:
-        message = f"{sealed} entries are sealed so far; the sealer comes by the minute."
-        raise Conflict(message, code="not_sealed", sealed=sealed)
-    made = make(model, version, actor, as_of=AsOf(size=size))
+        raise _not_sealed(sealed)
+    try:
+        made = make(model, version, actor, as_of=AsOf(size=size))
+    except NotFound as exc:
+        if as_of is None and exc.code == "unknown_version_then":
+            raise _not_sealed(sealed) from exc  # It is there, and newer than the checkpoint.
+        raise
     alone = [r for r in made.sources.with_payloads() if r.object != made.sources.object]
     gone = [record.seq for record in alone if record.payload is None]
     question = bundles.Question(
@@ -43,3 +47,8 @@ def bundle(
     )
     bundles.write(file, question)
     return made.document
+
+
+def _not_sealed(sealed: int) -> Conflict:
+    message = f"{sealed} entries are sealed so far; the sealer comes by the minute."
+    return Conflict(message, code="not_sealed", sealed=sealed)

@@ -13,7 +13,7 @@ from governance import signing
 from governance.audit import bundles
 from governance.audit.models import Checkpoint, Entry
 from governance.audit.standalone import verify
-from governance.errors import Conflict
+from governance.errors import Conflict, NotFound
 from governance.models import User
 from governance.services import erasures
 from promotion.lineage import body as bodies
@@ -200,10 +200,15 @@ def test_what_is_not_sealed_is_in_no_bundle(life, ada, sealer, log):  # noqa: F8
     assert error.value.code == "not_sealed"
     sealer.round(log)
     size = Checkpoint.objects.get().size
-    life.version()
+    newer = life.version()
     assert packed(ada)[0]["body"]["header"]["log"]["size"] == size
     with pytest.raises(Conflict):
         packed(ada, as_of=AsOf(size=size + 1))
+    with pytest.raises(Conflict) as error:
+        bundle(io.BytesIO(), MODEL, newer.number, ada)
+    assert error.value.code == "not_sealed", "it is there, and newer than what is sealed"
+    with pytest.raises(NotFound):
+        bundle(io.BytesIO(), MODEL, newer.number, ada, as_of=AsOf(size=size))
 
 
 def erase(seq, *, asker, decider):
